@@ -1,0 +1,132 @@
+/**
+ * The route of one call: what served it, every attempt that was made for it, and what the cache did.
+ *
+ * A `Route` is on every completion and in every error, so that no call has to be repeated to learn what happened to it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+
+/**
+ * How an attempt ended: `"success"`, `"interrupted"` (the caller left), `"defect"`, or the `_tag` of its error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Outcome = typeof Outcome.Type
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Outcome = Schema.String
+
+/**
+ * One request to one target.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Attempt = Schema.Struct({
+  /** `provider/model` */
+  target: Schema.String,
+  /** When the attempt began, in milliseconds since the Unix epoch. */
+  startedAtMillis: Schema.Number,
+  /** Until the outcome was known: the whole answer, or the first content of a stream. */
+  durationMillis: Schema.Number,
+  /** The wait (backoff or `Retry-After`) that preceded this attempt; 0 for the first on a target. */
+  waitMillis: Schema.Number,
+  outcome: Outcome,
+  /** The HTTP status of the answer, where there was one. */
+  status: Schema.optional(Schema.Number)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Attempt = typeof Attempt.Type
+
+/**
+ * What the cache did for the call: `"off"` (not asked for), `"hit"`, `"miss"` (this call paid for the answer), `"shared"`
+ * (the answer of an identical call that was already under way), or `"bypass"` (asked for, but this call cannot be cached).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CacheStatus = Schema.Literal("off", "hit", "miss", "shared", "bypass")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type CacheStatus = typeof CacheStatus.Type
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Route = Schema.Struct({
+  /** The target (`provider/model`) whose answer was used; absent when none was. */
+  served: Schema.optional(Schema.String),
+  /** In the order in which they were begun. Empty for a cache hit. */
+  attempts: Schema.Array(Attempt),
+  cache: CacheStatus
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Route = typeof Route.Type
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const empty: Route = { attempts: [], cache: "off" }
+
+/**
+ * Where the policies of one call write what they do. It is plain and mutable, because it belongs to one call only; `snapshot`
+ * gives the immutable `Route`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recorder {
+  readonly attempts: Array<Attempt>
+  /** The wait that a retry has just slept, to be noted by the attempt that follows it. */
+  waitMillis: number
+  cache: CacheStatus
+  served: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeRecorder = (): Recorder => ({ attempts: [], waitMillis: 0, cache: "off", served: undefined })
+
+/**
+ * The immutable `Route` of what was recorded so far.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const snapshot = (recorder: Recorder): Route => ({
+  ...(recorder.served === undefined ? undefined : { served: recorder.served }),
+  attempts: recorder.attempts.slice(),
+  cache: recorder.cache
+})
+
+/**
+ * The recorder of the current call. Policies write to it when there is one and do nothing otherwise, so they can be used
+ * without the `ChatCompletions` service.
+ *
+ * @since 0.1.0
+ * @category context
+ */
+export class CurrentRecorder extends Context.Reference<CurrentRecorder>()("effect-llm-router/Route/CurrentRecorder", {
+  defaultValue: (): Recorder | undefined => undefined
+}) {}
