@@ -1,7 +1,7 @@
 /**
  * Everything that can go wrong with a call, one class for each kind of failure.
  *
- * The class, not the HTTP status, decides what the policies do: see `isRetryable`, `isFallbackEligible` and `retryCode`.
+ * The class, not the HTTP status, decides what the policies do: see the module `Failure`.
  *
  * No error shows a credential, a prompt or a completion: what an upstream answered and what a stream had delivered are held
  * as `Redacted`, and a message is made of the target, the status and the provider's error code only.
@@ -435,9 +435,70 @@ export class AllTargetsFailed<out E = unknown> extends Data.TaggedError("AllTarg
 }
 
 /**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const allTargetsFailed = <E>(failures: Arr.NonEmptyReadonlyArray<E>): AllTargetsFailed<E> =>
+  new AllTargetsFailed<E>({ failures })
+
+/**
  * Every error that a call can fail with.
  *
  * @since 0.1.0
  * @category models
  */
 export type RouterError = TargetError | AllTargetsFailed<TargetError>
+
+const classes: ReadonlySet<unknown> = new Set<unknown>([
+  Transport,
+  Timeout,
+  DeadlineExceeded,
+  Unavailable,
+  Overloaded,
+  RateLimited,
+  QuotaExhausted,
+  Auth,
+  NotFound,
+  InvalidRequest,
+  ContextLengthExceeded,
+  ContentFiltered,
+  BadResponse,
+  EmptyCompletion,
+  ResponseTooLarge,
+  StreamTruncated,
+  StreamInterrupted,
+  AllTargetsFailed
+])
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isRouterError = (u: unknown): u is RouterError => u instanceof Error && classes.has(u.constructor)
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTargetError = (u: unknown): u is TargetError => isRouterError(u) && u._tag !== "AllTargetsFailed"
+
+/**
+ * The same error with what only the call around it knows. The given one is left as it is, for it may be shared.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withContext = <E extends RouterError>(
+  error: E,
+  context: { readonly target?: string; readonly route?: Route }
+): E => {
+  // every class is constructed from its fields, which the compiler does not know of `constructor`
+  const constructor = error.constructor as new(fields: object, options: { readonly disableValidation: boolean }) => E
+  // an error's `cause` is not enumerable
+  const cause = error.cause === undefined ? undefined : { cause: error.cause }
+  const copy = new constructor({ ...error, ...cause, ...context }, { disableValidation: true })
+  if (error.stack !== undefined) {
+    copy.stack = error.stack
+  }
+  return copy
+}

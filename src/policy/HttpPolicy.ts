@@ -21,11 +21,12 @@
  *
  * @since 0.1.0
  */
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as internal from "../internal/onion.js"
 
 /**
  * Wraps a client. `E2` and `R2` are what it adds to the errors and requirements of any client.
@@ -43,9 +44,7 @@ export interface HttpPolicy<out E2 = never, out R2 = never> {
  * @since 0.1.0
  * @category models
  */
-export interface Execute<out E, out R> {
-  (request: HttpClientRequest.HttpClientRequest): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
-}
+export type Execute<E, R> = internal.Execute<E, R>
 
 /**
  * One layer of the onion: everything the wrapped client does happens inside `f`, and nothing else does.
@@ -78,18 +77,7 @@ export const wrap: {
       execute: Execute<E, R>
     ) => Effect.Effect<HttpClientResponse.HttpClientResponse, E2, R2>
   ): HttpClient.HttpClient.With<E2, R2>
-} = dual(2, <E, R, E2, R2>(
-  self: HttpClient.HttpClient.With<E, R>,
-  f: (
-    request: HttpClientRequest.HttpClientRequest,
-    execute: Execute<E, R>
-  ) => Effect.Effect<HttpClientResponse.HttpClientResponse, E2, R2>
-): HttpClient.HttpClient.With<E2, R2> =>
-  HttpClient.makeWith(
-    (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
-      Effect.flatMap(request, (request) => f(request, self.execute)),
-    Effect.succeed
-  ))
+} = dual(2, internal.onion)
 
 /**
  * A policy from what it does with one request. This is all that a policy of your own needs:

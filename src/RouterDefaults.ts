@@ -1,0 +1,75 @@
+/**
+ * The policies of requests that name none. What a request names itself wins, field by field.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
+import * as ChatRequest from "./wire/ChatRequest.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Defaults extends Pick<ChatRequest.ChatRequest, "cache" | "fallbacks" | "retry" | "timeout"> {
+  /** The waits between retries. Default `Retry.backoff`: 1, 2, 4, 8, 16 s ± 25 %. */
+  readonly backoff?: Schedule.Schedule<unknown, unknown> | undefined
+  /** The longest wait asked for by a provider that is waited for before the next target is tried. Default 60 seconds. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** The time for a whole call: all attempts, waits and the stream. Default: no limit. */
+  readonly deadline?: Duration.DurationInput | undefined
+  /** Whether the cache keeps an answer that was given by another target than the first. Default `false`. */
+  readonly cacheFallbacks?: boolean | undefined
+}
+
+/**
+ * The defaults that are in force. It can be set for a whole program or around a single call; of two, the one nearer to the call
+ * wins, field by field.
+ *
+ * @since 0.1.0
+ * @category context
+ */
+export class RouterDefaults extends Context.Reference<RouterDefaults>()("effect-llm-router/RouterDefaults", {
+  defaultValue: (): Defaults => ({})
+}) {}
+
+/** Bounds are those of a request's own fields. */
+const validated = (defaults: Defaults): Defaults => {
+  const { cache, fallbacks, retry, timeout } = defaults
+  const request = { model: "-", messages: [], cache, fallbacks, retry, timeout }
+  return Either.getOrThrowWith(Either.map(ChatRequest.validate(request), () => defaults), (error) => error)
+}
+
+/**
+ * Throws `InvalidRequest` when a default is out of the bounds that a request's own field has.
+ *
+ * ```ts
+ * import { RouterDefaults } from "effect-llm-router"
+ *
+ * const defaults = RouterDefaults.layer({
+ *   retry: { count: 2 },
+ *   timeout: { callTimeout: 30_000 }, // milliseconds
+ *   fallbacks: [{ model: "groq/llama-3.3-70b-versatile" }]
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (defaults: Defaults): Layer.Layer<RouterDefaults> =>
+  Layer.succeed(RouterDefaults, validated(defaults))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<Defaults>
+): Layer.Layer<RouterDefaults, ConfigError.ConfigError> =>
+  Layer.effect(RouterDefaults, Effect.map(Config.unwrap(config), validated))

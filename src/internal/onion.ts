@@ -1,0 +1,33 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+
+/** Runs a request on a wrapped client. */
+export interface Execute<out E, out R> {
+  (request: HttpClientRequest.HttpClientRequest): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
+}
+
+/**
+ * A client that does `f` for each request, and in which all that the wrapped client does happens inside `f`. `HttpClient.transform` and
+ * `mapRequest` cannot say this: they compose what comes before a request apart from what comes after it.
+ */
+export const onion = <E, R, E2, R2>(
+  self: HttpClient.HttpClient.With<E, R>,
+  f: (
+    request: HttpClientRequest.HttpClientRequest,
+    execute: Execute<E, R>
+  ) => Effect.Effect<HttpClientResponse.HttpClientResponse, E2, R2>
+): HttpClient.HttpClient.With<E2, R2> =>
+  HttpClient.makeWith(
+    (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
+      Effect.flatMap(request, (request) => f(request, self.execute)),
+    Effect.succeed
+  )
+
+/** A client from what it does with a request. */
+export const client = <E, R>(execute: Execute<E, R>): HttpClient.HttpClient.With<E, R> =>
+  HttpClient.makeWith(
+    (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) => Effect.flatMap(request, execute),
+    Effect.succeed
+  )

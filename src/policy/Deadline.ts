@@ -1,0 +1,35 @@
+/**
+ * The moment by which the current call has to be over.
+ *
+ * A timeout sets it for everything inside, and a nested one can only bring it nearer. Whoever is about to wait asks first whether
+ * the wait fits: a retry that would end after the deadline is not begun.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { nowMillis } from "../internal/monotonic.js"
+
+/**
+ * The deadline in milliseconds of the monotonic clock (`Clock.currentTimeNanos`); `Infinity` when there is none, the default.
+ *
+ * @since 0.1.0
+ * @category context
+ */
+export class CurrentDeadline extends Context.Reference<CurrentDeadline>()("effect-llm-router/Deadline/CurrentDeadline", {
+  defaultValue: () => Infinity
+}) {}
+
+/**
+ * How many milliseconds are left: 0 when the deadline has passed, `Infinity` when there is none.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const remainingMillis: Effect.Effect<number> = Effect.flatMap(
+  CurrentDeadline,
+  (deadline) =>
+    deadline === Infinity
+      ? Effect.succeed(Infinity)
+      : Effect.map(nowMillis, (now) => Math.max(0, deadline - now))
+)

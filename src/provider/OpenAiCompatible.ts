@@ -1,0 +1,208 @@
+/**
+ * Providers that speak OpenAI's chat completions: most of them do, under a base URL of their own.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { type Execute, onion } from "../internal/onion.js"
+import { sensitiveHeaders } from "../internal/redaction.js"
+import * as RouterError from "../RouterError.js"
+import * as RequestBody from "../wire/RequestBody.js"
+import * as Hosts from "./Hosts.js"
+import type { Provider } from "./Provider.js"
+
+type HeaderValues = Readonly<Record<string, string | Redacted.Redacted>>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Where the API begins, e.g. `"http://localhost:8080/v1"`; `/chat/completions` is added. */
+  readonly baseUrl: string
+  /** Sent as `Authorization: Bearer …`. Absent for hosts that want none. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** Further headers, e.g. an organisation. */
+  readonly headers?: HeaderValues | undefined
+  /** Whether `[DONE]` ends a stream that has no finish reason: for hosts that never send one. Default `false`. */
+  readonly doneTerminates?: boolean | undefined
+}
+
+/** How one host is addressed. */
+interface Endpoint {
+  readonly address: string
+  readonly url: (model: string) => string
+  readonly headers: HeaderValues
+  readonly doneTerminates: boolean
+}
+
+const unwrap = (value: string | Redacted.Redacted): string => Redacted.isRedacted(value) ? Redacted.value(value) : value
+
+/** Anything else in a header value is an attempt to add another header, or a key that was copied with its line end. */
+const headerText = /^[\x20-\x7e]+$/
+
+const headerName = /^[!#$%&'*+.^_`|~\w-]+$/
+
+const checkUrl = (path: string, url: string): string => {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw RouterError.invalidField(path, "expected an http or https URL")
+  }
+  return url.replace(/\/+$/, "")
+}
+
+const checkHeaders = (headers: HeaderValues): void => {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!headerName.test(name)) {
+      throw RouterError.invalidField("headers", "expected names that are valid in HTTP")
+    }
+    if (!headerText.test(unwrap(value))) {
+      throw RouterError.invalidField(`headers.${name}`, "expected visible ASCII characters, without line breaks")
+    }
+  }
+}
+
+/**
+ * Trace headers are not for third parties (without a client span none are sent; the router has spans of its own), and no redirect
+ * takes a key to another origin.
+ */
+const guarded = (transport: HttpClient.HttpClient): HttpClient.HttpClient =>
+  onion(
+    HttpClient.withTracerDisabledWhen(transport, () => true),
+    (request, execute: Execute<HttpClientError.HttpClientError, never>) =>
+      Effect.contextWithEffect((context: Context.Context<never>) =>
+        Effect.provideService(execute(request), FetchHttpClient.RequestInit, {
+          ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
+          redirect: "manual"
+        })
+      )
+  )
+
+const fromEndpoint = (endpoint: Endpoint): Provider => {
+  checkHeaders(endpoint.headers)
+  const headers = Object.fromEntries(Object.entries(endpoint.headers).map(([name, value]) => [name, unwrap(value)]))
+
+  const toUpstream = (model: string, request: HttpClientRequest.HttpClientRequest) =>
+    Either.map(RequestBody.toJson(request), (json) => {
+      const own = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !sensitiveHeaders.has(name)))
+      const body = new TextEncoder().encode(JSON.stringify({ ...json, model }))
+      return HttpClientRequest.post(endpoint.url(model), {
+        headers: { ...own, ...headers },
+        body: HttpBody.uint8Array(body, "application/json")
+      })
+    })
+
+  return {
+    address: endpoint.address,
+    secrets: Object.values(endpoint.headers).filter((value) => Redacted.isRedacted(value)),
+    doneTerminates: endpoint.doneTerminates,
+    client: (transport) => {
+      const inner = guarded(transport)
+      return (model) => {
+        // a retry comes with the same request: encoded once
+        const encoded = new WeakMap<object, ReturnType<typeof toUpstream>>()
+        return onion(inner, (request, execute: Execute<HttpClientError.HttpClientError, never>) => {
+          const upstream = encoded.get(request) ?? toUpstream(model, request)
+          encoded.set(request, upstream)
+          return Effect.flatMap(upstream, execute)
+        })
+      }
+    }
+  }
+}
+
+const bearer = (apiKey: Redacted.Redacted | undefined): HeaderValues =>
+  apiKey === undefined ? {} : { authorization: Redacted.make(`Bearer ${Redacted.value(apiKey)}`) }
+
+/**
+ * Any host with an OpenAI-compatible API.
+ *
+ * Throws `InvalidRequest` when the base URL is not one or a header cannot be sent; the error names the header, never its value.
+ *
+ * ```ts
+ * import { OpenAiCompatible } from "effect-llm-router"
+ *
+ * const local = OpenAiCompatible.make({ baseUrl: "http://localhost:8080/v1" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Provider => {
+  const url = `${checkUrl("baseUrl", options.baseUrl)}/chat/completions`
+  return withSecret(options.apiKey, fromEndpoint({
+    address: url,
+    url: () => url,
+    headers: { ...options.headers, ...bearer(options.apiKey) },
+    doneTerminates: options.doneTerminates ?? false
+  }))
+}
+
+/** The bare key is a secret too: an answer may repeat it without `Bearer`. */
+const withSecret = (apiKey: Redacted.Redacted | undefined, provider: Provider): Provider =>
+  apiKey === undefined ? provider : { ...provider, secrets: [...provider.secrets, apiKey] }
+
+/**
+ * A host of the table in `Hosts`, by name.
+ *
+ * ```ts
+ * import { OpenAiCompatible } from "effect-llm-router"
+ * import { Redacted } from "effect"
+ *
+ * const groq = OpenAiCompatible.host("groq", { apiKey: Redacted.make("gsk_…") })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const host = (name: Hosts.HostName, options: Partial<Options> = {}): Provider =>
+  make({ ...options, baseUrl: options.baseUrl ?? Hosts.hosts[name].baseUrl })
+
+/**
+ * The version of Azure's API that is used when none is given: the latest stable one that is known here.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultAzureApiVersion = "2024-10-21"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AzureOptions {
+  /** E.g. `"https://my-resource.openai.azure.com"`. */
+  readonly endpoint: string
+  /** Sent as `api-key`. */
+  readonly apiKey: Redacted.Redacted
+  /** Sent as `api-version`. Default `defaultAzureApiVersion`. */
+  readonly apiVersion?: string | undefined
+}
+
+/**
+ * Azure OpenAI. The model of a request is the name of a deployment.
+ *
+ * Throws like `make`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const azure = (options: AzureOptions): Provider => {
+  const endpoint = checkUrl("endpoint", options.endpoint)
+  const version = encodeURIComponent(options.apiVersion ?? defaultAzureApiVersion)
+  return fromEndpoint({
+    address: endpoint,
+    url: (model) =>
+      `${endpoint}/openai/deployments/${encodeURIComponent(model)}/chat/completions?api-version=${version}`,
+    headers: { "api-key": options.apiKey },
+    doneTerminates: false
+  })
+}

@@ -1,0 +1,148 @@
+/**
+ * What a request asks for, made ready: validated, rendered, with its targets resolved and the defaults filled in. All that can be wrong
+ * with a request is found here, before any socket is opened.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Arr from "effect/Array"
+import * as Either from "effect/Either"
+import * as CacheKey from "../policy/CacheKey.js"
+import type * as LoadBalancer from "../policy/LoadBalancer.js"
+import type * as Retry from "../policy/Retry.js"
+import * as Variables from "../prompt/Variables.js"
+import type * as Providers from "../provider/Providers.js"
+import type { Defaults } from "../RouterDefaults.js"
+import * as RouterError from "../RouterError.js"
+import * as ChatRequest from "../wire/ChatRequest.js"
+import * as RequestBody from "../wire/RequestBody.js"
+import * as Routing from "../wire/Routing.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Plan {
+  /** The request for a completion, as a provider's client takes it. */
+  readonly completion: HttpClientRequest.HttpClientRequest
+  /** The request for a stream. */
+  readonly stream: HttpClientRequest.HttpClientRequest
+  /** One of these is drawn as the first target. */
+  readonly heads: ReadonlyArray<LoadBalancer.Weighted<Providers.Target>>
+  /** The targets after the first, in order. */
+  readonly fallbacks: ReadonlyArray<Providers.Target>
+  readonly retry: Retry.Options | undefined
+  /** Milliseconds for one attempt. */
+  readonly callTimeout: number | undefined
+  readonly deadline: Defaults["deadline"]
+  readonly cache: Cache | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cache {
+  /** Seconds. */
+  readonly ttl: number
+  /** What makes two requests the same. */
+  readonly key: string
+  /** Whether an answer of another target than the first is stored. */
+  readonly storeFallbacks: boolean
+}
+
+type Result<A> = Either.Either<A, RouterError.InvalidRequest>
+
+const supported = (request: ChatRequest.ChatRequest, routing: Routing.Routing): Result<void> => {
+  const issue = routing.prompt === undefined
+    ? ChatRequest.unsupported(request)
+    : { path: "prompt", message: "expected none: there is no prompt store" }
+  return issue === undefined ? Either.void : Either.left(new RouterError.InvalidRequest({ issues: [issue] }))
+}
+
+interface Named {
+  readonly model: string
+  /** The field that the model stands in. */
+  readonly path: string
+}
+
+/** Resolves every target, and reports each that cannot be. */
+const resolveAll = (models: ReadonlyArray<Named>, providers: Providers.Service): Result<ReadonlyArray<Providers.Target>> => {
+  const [errors, targets] = Arr.separate(models.map(({ model, path }) => providers.resolve(model, path)))
+  return errors.length === 0
+    ? Either.right(targets)
+    : Either.left(new RouterError.InvalidRequest({ issues: errors.flatMap((error) => error.issues) }))
+}
+
+/** The models of which one is drawn, with their weights: the one of the request, unless there is a load balancer. */
+const headsOf = (
+  request: ChatRequest.ChatRequest,
+  { loadBalancer, model }: Routing.Routing
+): ReadonlyArray<Named & { readonly weight: number }> => {
+  const path = request.loadBalancer === undefined ? "orq.loadBalancer" : "loadBalancer"
+  return loadBalancer === undefined
+    ? [{ model, path: "model", weight: 1 }]
+    : loadBalancer.map((entry, index) => ({ ...entry, path: `${path}.models[${index}].model` }))
+}
+
+const fallbacksOf = (
+  request: ChatRequest.ChatRequest,
+  { fallbacks }: Routing.Routing,
+  defaults: Defaults
+): ReadonlyArray<Named> => {
+  const own = (request.fallbacks ?? []).length > 0 ? "fallbacks" : "orq.fallbacks"
+  return fallbacks.length > 0
+    ? fallbacks.map((model, index) => ({ model, path: `${own}[${index}].model` }))
+    : (defaults.fallbacks ?? []).map(({ model }, index) => ({ model, path: `RouterDefaults.fallbacks[${index}].model` }))
+}
+
+/** Everything that the answer depends on, and nothing of how it is to be had. */
+const cacheKey = (
+  { loadBalancer, model }: Routing.Routing,
+  fallbacks: ReadonlyArray<Named>,
+  body: RequestBody.JsonObject
+): Result<string> =>
+  Either.mapLeft(
+    CacheKey.canonical({ targets: loadBalancer ?? model, fallbacks: fallbacks.map(({ model }) => model), body }),
+    (error) => RouterError.invalidField(error.path, "expected a value that JSON can say")
+  )
+
+const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.post("/chat/completions", { headers: { accept }, body: RequestBody.fromJson(body) })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (input: unknown, providers: Providers.Service, defaults: Defaults): Result<Plan> =>
+  Either.gen(function*() {
+    const request = yield* ChatRequest.validate(input)
+    const routing = ChatRequest.routing(request)
+    yield* supported(request, routing)
+    const messages = yield* Variables.render(request.messages, routing.variables)
+    const heads = headsOf(request, routing)
+    const fallbacks = fallbacksOf(request, routing, defaults)
+    const targets = yield* resolveAll([...heads, ...fallbacks], providers)
+
+    const { stream_options: streamOptions, ...body } = ChatRequest.upstreamBody(request, messages)
+    const retry = routing.retry ?? defaults.retry
+    const cache = routing.cache ?? defaults.cache
+    return {
+      completion: httpRequest("application/json", { ...body, stream: false }),
+      stream: httpRequest("text/event-stream", {
+        ...body,
+        stream: true,
+        ...(streamOptions === undefined ? undefined : { stream_options: streamOptions })
+      }),
+      heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
+      fallbacks: targets.slice(heads.length),
+      retry: retry && { ...retry, backoff: defaults.backoff, maxRetryAfter: defaults.maxRetryAfter },
+      callTimeout: (routing.timeout ?? defaults.timeout)?.callTimeout,
+      deadline: defaults.deadline,
+      cache: cache && {
+        ttl: cache.ttl ?? Routing.defaultCacheTtl,
+        key: yield* cacheKey(routing, fallbacks, body),
+        storeFallbacks: defaults.cacheFallbacks ?? false
+      }
+    }
+  })

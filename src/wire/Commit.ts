@@ -1,0 +1,140 @@
+/**
+ * The commit point of a stream: its first content (text, reasoning, a tool call, a refusal).
+ *
+ * What comes before it is held back, so until then a failure is an ordinary failure, on which retries and fallbacks can act. From
+ * then on the caller has a part of this answer, and a failure ends the stream.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as EffectChunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { CallScope } from "../internal/callScope.js"
+import type * as RouterError from "../RouterError.js"
+import * as Chunk from "./Chunk.js"
+import * as ChunkDecoder from "./ChunkDecoder.js"
+import * as Problem from "./Problem.js"
+import { type Batch, StreamResponse } from "./StreamResponse.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends ChunkDecoder.Options, Problem.Origin {}
+
+/**
+ * How much of a stream is held back while it has no content. Beyond it the answer is committed as it is, so that memory stays
+ * bounded when a provider sends its content in a form that is not known.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxHeldChunks = 64
+
+/**
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxHeldBytes = 64 * 1024
+
+/** Reads batches until the first one with content, and gives that and all before it back as one. */
+const untilCommit = (
+  next: Effect.Effect<Batch, Option.Option<RouterError.TargetError>>
+): Effect.Effect<Batch, RouterError.TargetError> => {
+  const chunks: Array<Chunk.Chunk> = []
+  const bytes: Array<Uint8Array> = []
+  let heldBytes = 0
+  const held = () => ({ bytes: Buffer.concat(bytes), chunks })
+  const read: Effect.Effect<Batch, RouterError.TargetError> = Effect.matchEffect(next, {
+    // an end without a problem: a complete answer without content
+    onFailure: Option.match({ onNone: () => Effect.succeed(held()), onSome: Effect.fail }),
+    onSuccess: (batch) => {
+      chunks.push(...batch.chunks)
+      bytes.push(batch.bytes)
+      heldBytes += batch.bytes.length
+      const committed = batch.chunks.some(Chunk.hasContent) || chunks.length > maxHeldChunks || heldBytes > maxHeldBytes
+      return committed ? Effect.succeed(held()) : read
+    }
+  })
+  return read
+}
+
+const decodeBatches = (
+  pull: Effect.Effect<EffectChunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>,
+  response: HttpClientResponse.HttpClientResponse,
+  options: Options
+): Effect.Effect<Batch, Option.Option<RouterError.TargetError>> => {
+  const decoder = ChunkDecoder.make(options)
+  let ended = false
+
+  const fail = (problem: Problem.Problem) => Effect.mapError(Problem.fail(problem, response, options), Option.some)
+
+  const end = Effect.suspend(() => {
+    ended = true
+    const chunks = decoder.end()
+    return chunks.length > 0
+      ? Effect.succeed({ bytes: new Uint8Array(0), chunks })
+      : decoder.problem === undefined
+      ? Effect.fail(Option.none())
+      : fail(decoder.problem)
+  })
+
+  const read = Effect.matchEffect(pull, {
+    onSuccess: (parts) => {
+      const chunks: Array<Chunk.Chunk> = []
+      for (const part of parts) {
+        chunks.push(...decoder.feed(part))
+      }
+      return chunks.length === 0 && decoder.problem !== undefined
+        ? fail(decoder.problem)
+        : Effect.succeed({ bytes: Buffer.concat([...parts]), chunks })
+    },
+    onFailure: (error) =>
+      // a connection that breaks after the last word has cut nothing off
+      Option.isNone(error) || decoder.complete
+        ? end
+        : Effect.fail(Option.map(error, Problem.transport(options)))
+  })
+
+  return Effect.suspend(() => {
+    if (decoder.problem !== undefined) {
+      return fail(decoder.problem)
+    }
+    return ended || decoder.done ? Effect.fail(Option.none()) : read
+  })
+}
+
+/**
+ * Reads a stream up to its commit point.
+ *
+ * It fails with what goes wrong until then. After it, the chunks that were held back and all others are in the response, whose stream
+ * ends only when the answer is complete; closing it closes the connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const commit = (
+  response: HttpClientResponse.HttpClientResponse,
+  options: Options
+): Effect.Effect<StreamResponse, RouterError.TargetError> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const parent = yield* CallScope
+      const scope = yield* parent === undefined ? Scope.make() : Scope.fork(parent, ExecutionStrategy.sequential)
+      const pull = yield* Scope.extend(Stream.toPull(response.stream), scope)
+      const next = decodeBatches(pull, response, options)
+      const first = yield* restore(untilCommit(next)).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      const batches = Stream.concat(Stream.make(first), Stream.repeatEffectOption(next)).pipe(
+        Stream.ensuringWith((exit) => Scope.close(scope, exit))
+      )
+      return new StreamResponse(response, batches)
+    })
+  )

@@ -1,0 +1,180 @@
+/**
+ * Makes an answer final: what leaves here is a decoded completion or a stream that has reached its commit point, and everything else
+ * is a typed error.
+ *
+ * It stands right above the provider, so that every policy outside sees failures of all kinds in one place: a retry or a timeout
+ * covers the body and the beginning of a stream, not just the headers.
+ *
+ * The commit point of a stream is its first content (text, reasoning, a tool call, a refusal). What comes before it is held back, so
+ * until then a failure is an ordinary failure, on which retries and fallbacks can act.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { type Execute, onion } from "../internal/onion.js"
+import { readText } from "../internal/readText.js"
+import type * as RouterError from "../RouterError.js"
+import * as Chunk from "./Chunk.js"
+import * as ChunkDecoder from "./ChunkDecoder.js"
+import * as Classify from "./Classify.js"
+import * as Commit from "./Commit.js"
+import * as Completion from "./Completion.js"
+import { CompletionResponse } from "./CompletionResponse.js"
+import * as Json from "./Json.js"
+import * as Problem from "./Problem.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = Commit.Options
+
+type Response = HttpClientResponse.HttpClientResponse
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
+const mediaType = (response: Response): string =>
+  (response.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase()
+
+/** Some providers leave out the type of a stream or call it plain text; JSON and HTML are what they say they are. */
+const mayBeEventStream = (response: Response): boolean =>
+  ["text/event-stream", "text/plain", "application/octet-stream", ""].includes(mediaType(response))
+
+/** What the request asks for, not what the answer claims: an event stream is asked for in `accept`. */
+const asksForStream = (request: HttpClientRequest.HttpClientRequest): boolean =>
+  request.headers["accept"]?.includes("text/event-stream") ?? false
+
+const rejected = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
+  readText(response, Classify.maxErrorBodyBytes).pipe(
+    // a status is more than a body that broke off: the answer is classified by what there is
+    Effect.catchAll(() => Effect.succeed({ text: "", complete: false })),
+    Effect.zipWith(Clock.currentTimeMillis, (body, nowMillis) =>
+      Classify.fromResponse({
+        target: options.target,
+        secrets: options.secrets,
+        status: response.status,
+        headers: response.headers,
+        body: body.text,
+        nowMillis
+      })),
+    Effect.flatMap(Effect.fail)
+  )
+
+/** The JSON of a success, when it is some and does not hold an error. */
+const successJson = (
+  response: Response,
+  text: string,
+  options: Options
+): Effect.Effect<unknown, RouterError.TargetError> => {
+  if (text.trim() === "") {
+    return Problem.fail({ _tag: "Empty" }, response, options)
+  }
+  const json = Json.parse(text)
+  if (Either.isLeft(json)) {
+    return Problem.fail(
+      json.left.reason === "depth"
+        ? { _tag: "TooLarge", limit: "depth", maximum: Json.defaultMaxDepth }
+        : { _tag: "Malformed", reason: "the answer is not JSON" },
+      response,
+      options
+    )
+  }
+  return Chunk.errorOf(json.right) === undefined
+    ? Effect.succeed(json.right)
+    : Problem.fail({ _tag: "Error", json: json.right, text }, response, options)
+}
+
+const hasAnswer = (choice: Completion.Choice): boolean =>
+  choice.finishReason !== undefined || Object.keys(choice.message).some((member) => member !== "role")
+
+const settleCompletion = (response: Response, options: Options): Effect.Effect<Response, RouterError.TargetError> =>
+  Effect.gen(function*() {
+    const body = yield* Effect.mapError(readText(response, ChunkDecoder.defaultMaxBytes), Problem.transport(options))
+    if (!body.complete) {
+      return yield* Problem.fail(
+        { _tag: "TooLarge", limit: "bytes", maximum: ChunkDecoder.defaultMaxBytes },
+        response,
+        options
+      )
+    }
+    const json = yield* successJson(response, body.text, options)
+    const completion = Completion.fromWire(json)
+    if (Either.isLeft(completion)) {
+      return yield* Problem.fail({ _tag: "Malformed", reason: completion.left }, response, options)
+    }
+    if (!completion.right.choices.some(hasAnswer)) {
+      return yield* Problem.fail({ _tag: "Empty" }, response, options)
+    }
+    return new CompletionResponse(response.request, {
+      status: response.status,
+      headers: response.headers,
+      text: Effect.succeed(body.text),
+      cookies: response.cookies
+    }, completion.right)
+  })
+
+/** A stream was asked for and something else came: an error that says so, whatever it holds. */
+const settleWithoutStream = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
+  Effect.mapError(readText(response, Classify.maxErrorBodyBytes), Problem.transport(options)).pipe(
+    Effect.flatMap((body) => mediaType(response) === "application/json" ? successJson(response, body.text, options) : Effect.void),
+    Effect.zipRight(Problem.fail(
+      { _tag: "Malformed", reason: "a stream was asked for and the answer is none" },
+      response,
+      options
+    ))
+  )
+
+const settleResponse = (
+  request: HttpClientRequest.HttpClientRequest,
+  response: Response,
+  options: Options
+): Effect.Effect<Response, RouterError.TargetError> => {
+  if (!isSuccess(response.status)) {
+    return rejected(response, options)
+  }
+  if (!asksForStream(request)) {
+    return settleCompletion(response, options)
+  }
+  return mayBeEventStream(response) ? Commit.commit(response, options) : settleWithoutStream(response, options)
+}
+
+/**
+ * Gives only final answers: a `CompletionResponse`, or a `StreamResponse` when the request accepts `text/event-stream`. All that is not
+ * one fails with an error of `RouterError`.
+ *
+ * ```ts
+ * import { Retry, Settle } from "effect-llm-router"
+ * import type { HttpClient } from "@effect/platform"
+ *
+ * declare const provider: HttpClient.HttpClient
+ *
+ * const client = provider.pipe(
+ *   Settle.settle({ target: "local/llama" }),
+ *   Retry.withRetry({ count: 2 })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const settle = (options: Options = {}) =>
+<E, R>(
+  self: HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<Exclude<E, HttpClientError.HttpClientError> | RouterError.TargetError, R> =>
+  onion(self, (request, execute: Execute<E, R>) =>
+    Effect.matchEffect(execute(request), {
+      onSuccess: (response) => settleResponse(request, response, options),
+      onFailure: (error) =>
+        Effect.fail(
+          HttpClientError.isHttpClientError(error)
+            ? Problem.transport(options)(error)
+            // `Exclude` is this very case distinction, which the compiler cannot follow
+            : error as Exclude<E, HttpClientError.HttpClientError>
+        )
+    }))
