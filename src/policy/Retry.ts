@@ -138,9 +138,14 @@ const nextWait = (
   if (hintMillis > maxRetryAfterMillis) {
     return Effect.succeed(undefined)
   }
+  // whole milliseconds are all that a timer knows; rounding up undercuts nobody
+  const scheduled = Math.ceil(scheduledMillis)
   const wait = hintMillis === 0
-    ? Effect.succeed(scheduledMillis)
-    : Effect.map(Random.next, (random) => Math.max(scheduledMillis, hintMillis * (1 + retryAfterSpread * random)))
+    ? Effect.succeed(scheduled)
+    : Effect.map(
+      Random.next,
+      (random) => Math.max(scheduled, Math.ceil(hintMillis) + Math.floor(hintMillis * retryAfterSpread * random))
+    )
   return Effect.zipWith(
     wait,
     Deadline.remainingMillis,

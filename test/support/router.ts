@@ -1,0 +1,33 @@
+import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
+import * as Testing from "effect-llm-router/Testing"
+import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
+
+/** The router over a scripted transport, for the providers that the script names. */
+export const scripted = (
+  script: Testing.Script,
+  apiKey?: Redacted.Redacted
+) => {
+  const names = [...new Set(Object.keys(script).map((target) => target.split("/")[0]!)), "other"]
+  return ChatCompletions.layer.pipe(
+    Layer.provide([
+      Providers.layer(Object.fromEntries(
+        names.map((name) => [name, OpenAiCompatible.make({ baseUrl: Testing.baseUrl(name), apiKey })])
+      )),
+      ResponseCache.layerMemory()
+    ]),
+    Layer.provideMerge(Testing.layerTransport(script))
+  )
+}
+
+/** Runs an effect to its end while a day passes on the test's clock. */
+export const elapse = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(effect)
+    yield* TestClock.adjust("1 day")
+    return yield* Fiber.join(fiber)
+  })
+
+/** The targets that were called, in order. */
+export const targets = Effect.map(Testing.calls, (calls) => calls.map((call) => call.target))
+
+export const messages = [{ role: "user" as const, content: "Hello" }]
