@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
  * closes what it reads from at that moment.
  *
  * One timer serves the whole stream. A pull runs in a fiber of its own, so that the timer can end it without touching the consumer.
+ * Without any time left nothing is delivered.
  *
  * @internal
  */
@@ -24,6 +25,12 @@ export const limitStream = <A, E, R, E2>(
     const source = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(source, exit))
     const pull = yield* Scope.extend(Stream.toPull(stream), source)
+
+    if (millis <= 0) {
+      // what the source holds is let go by its finalizers, which are only there once it was begun
+      yield* Effect.raceFirst(Effect.exit(pull), Effect.void)
+      return Stream.fail(onTimeout())
+    }
 
     let expired = false
     let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined

@@ -26,13 +26,17 @@ export class LimitedResponse extends Inspectable.Class implements HttpClientResp
     super()
   }
 
-  private readonly timedOut = (): HttpClientError.ResponseError =>
-    new HttpClientError.ResponseError({
+  private expired = false
+
+  private readonly timedOut = (): HttpClientError.ResponseError => {
+    this.expired = true
+    return new HttpClientError.ResponseError({
       request: this.request,
       response: this,
       reason: "Decode",
       cause: this.onTimeout()
     })
+  }
 
   private get remaining(): Effect.Effect<number> {
     return Effect.map(nowMillis, (now) => Math.max(0, this.deadlineMillis - now))
@@ -42,7 +46,8 @@ export class LimitedResponse extends Inspectable.Class implements HttpClientResp
     body: Effect.Effect<A, HttpClientError.ResponseError>
   ): Effect.Effect<A, HttpClientError.ResponseError> {
     return Effect.flatMap(this.remaining, (duration) =>
-      Effect.timeoutFail(body, { duration, onTimeout: this.timedOut }))
+      // a body whose reader was interrupted interrupts its next reader too
+      this.expired ? Effect.fail(this.timedOut()) : Effect.timeoutFail(body, { duration, onTimeout: this.timedOut }))
   }
 
   get request() {

@@ -1,0 +1,142 @@
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as CacheStore from "../policy/CacheStore.js"
+import * as Route from "../Route.js"
+import { isTextual } from "./cacheable.js"
+import * as MemoryResponse from "./memoryResponse.js"
+
+/**
+ * What a call gave: an entry after all, a response that was read to its end, or one whose body cannot be kept and is
+ * still unread.
+ *
+ * @internal
+ */
+export type Answer =
+  | { readonly _tag: "Stored"; readonly entry: CacheStore.Entry }
+  | { readonly _tag: "Read"; readonly content: MemoryResponse.Content }
+  | { readonly _tag: "Unread"; readonly take: () => Option.Option<HttpClientResponse.HttpClientResponse> }
+
+/**
+ * One upstream call, for everybody who waits for it.
+ *
+ * @internal
+ */
+export interface Call<E, R> {
+  readonly store: CacheStore.Store
+  readonly key: string
+  readonly ttl: Duration.Duration
+  readonly storable: (candidate: CacheStore.Candidate) => boolean
+  /** Its own, because the first of its callers may be gone before it ends. */
+  readonly recorder: Route.Recorder
+  readonly execute: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
+}
+
+/** A session belongs to the caller whom it was given to. */
+const withoutSession = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> => {
+  const { "set-cookie": _, ...rest } = headers
+  return rest
+}
+
+const save = <E, R>(
+  { key, recorder, store, ttl }: Call<E, R>,
+  { headers, status, text }: CacheStore.Candidate
+): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (storedAtMillis) => {
+    const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
+    const { served } = recorder
+    return store.set(key, Object.freeze(served === undefined ? content : { ...content, served }), ttl)
+  })
+
+/**
+ * A body that cannot be read is an answer too: its error is for whoever reads the response, as it is without a cache.
+ */
+const read = <E, R>(call: Call<E, R>, response: HttpClientResponse.HttpClientResponse): Effect.Effect<Answer> =>
+  Effect.flatMap(Effect.either(response.text), (text) => {
+    const { cookies, headers, status } = response
+    const answer: Answer = { _tag: "Read", content: { status, headers, cookies, text } }
+    if (Either.isLeft(text)) {
+      return Effect.succeed(answer)
+    }
+    const candidate = { status, headers, text: text.right, route: Route.snapshot(call.recorder) }
+    return call.storable(candidate) ? Effect.as(save(call, candidate), answer) : Effect.succeed(answer)
+  })
+
+const unread = (response: HttpClientResponse.HttpClientResponse): Answer => {
+  let left = Option.some(response)
+  return {
+    _tag: "Unread",
+    take: () => {
+      const taken = left
+      left = Option.none()
+      return taken
+    }
+  }
+}
+
+/**
+ * The store is asked once more, because an identical call may have ended since the caller looked into it.
+ *
+ * @internal
+ */
+export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
+  Effect.flatMap(call.store.get(call.key), (found) => {
+    if (Option.isSome(found)) {
+      recordHit(call.recorder, found.value)
+      return Effect.succeed<Answer>({ _tag: "Stored", entry: found.value })
+    }
+    call.recorder.cache = "miss"
+    return call.execute.pipe(
+      Effect.provideService(Route.CurrentRecorder, call.recorder),
+      Effect.flatMap((response) =>
+        isTextual(response.headers) ? read(call, response) : Effect.succeed(unread(response))
+      )
+    )
+  })
+
+/** @internal */
+export const recordHit = (recorder: Route.Recorder | undefined, entry: CacheStore.Entry): void => {
+  if (recorder !== undefined) {
+    recorder.cache = "hit"
+    recorder.served = entry.served
+  }
+}
+
+/**
+ * The attempts of a call count for each of its callers: all of them waited for it.
+ *
+ * @internal
+ */
+export const recordCall = (recorder: Route.Recorder | undefined, call: Route.Recorder, first: boolean): void => {
+  if (recorder !== undefined) {
+    recorder.attempts.push(...call.attempts)
+    recorder.served = call.served
+    recorder.cache = first || call.cache === "hit" ? call.cache : "shared"
+  }
+}
+
+/** @internal */
+export const fromEntry = (
+  request: HttpClientRequest.HttpClientRequest,
+  { body, headers, status }: CacheStore.Entry
+): HttpClientResponse.HttpClientResponse =>
+  MemoryResponse.make(request, { status, headers, text: Effect.succeed(body) })
+
+/**
+ * `own` for the caller that the response was given to, who also gets the session that came with it.
+ *
+ * @internal
+ */
+export const fromContent = (
+  request: HttpClientRequest.HttpClientRequest,
+  content: MemoryResponse.Content,
+  own: boolean
+): HttpClientResponse.HttpClientResponse =>
+  MemoryResponse.make(
+    request,
+    own ? content : { status: content.status, headers: withoutSession(content.headers), text: content.text }
+  )

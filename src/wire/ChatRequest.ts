@@ -1,0 +1,170 @@
+/**
+ * A chat request: the conversation, the parameters of the model, and how the call is routed.
+ *
+ * The schema is the request as TypeScript spells it (camelCase) and the one place of all bounds. Renaming to and from
+ * the wire goes by tables (`Keys`), because decoding through schemas that rename costs twice as much as all of this.
+ *
+ * Members that nobody knows are kept and passed to the provider. They have no place in the static type, so that a
+ * typing error does not compile.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type * as AST from "effect/SchemaAST"
+import * as Issues from "../internal/issues.js"
+import type { InvalidRequest, Issue } from "../RouterError.js"
+import { nonEmpty } from "./Bounds.js"
+import * as JsonInput from "./JsonInput.js"
+import * as Keys from "./Keys.js"
+import { Message } from "./Messages.js"
+import * as Parameters from "./Parameters.js"
+import * as RequestKeys from "./RequestKeys.js"
+import * as RouterOptions from "./RouterOptions.js"
+import * as Routing from "./Routing.js"
+
+/** Without options of its own, so that validation does not spend its time on telling unknown members apart. */
+const members = Schema.Struct({
+  /** `provider/model`, split at the first slash. Looked up only when it is called. */
+  model: nonEmpty,
+  /** May be empty where a `prompt` brings messages. */
+  messages: Schema.Array(Message),
+  /** Whether the answer is wanted as a stream. Set by `create` and `stream` themselves. */
+  stream: Schema.optional(Schema.Boolean),
+  ...RouterOptions.fields,
+  ...Parameters.fields
+}).pipe(Schema.filter((request) => {
+  const maximum = request.maxCompletionTokens ?? request.maxTokens
+  return request.thinking?.type !== "enabled" || typeof maximum !== "number" || request.thinking.budgetTokens < maximum
+    || { path: ["thinking", "budgetTokens"], message: "expected less than the maximum of completion tokens" }
+}))
+
+/**
+ * The schema of a request, camelCase on both sides. Unknown members are kept.
+ *
+ * A `ParseError` of this schema shows the values it rejects, prompts included; `validate` never does.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ChatRequest = members.annotations({
+  identifier: "ChatRequest",
+  parseOptions: { onExcessProperty: "preserve" }
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChatRequest extends Schema.Schema.Type<typeof ChatRequest> {}
+
+const isRequest = ParseResult.is(members)
+const explain = ParseResult.validateEither(members, { errors: "all", exact: true })
+
+/** The happy path takes the first look only; what exactly is wrong is asked for when something is. */
+const inspect = (input: unknown): Either.Either<ChatRequest, ReadonlyArray<Issues.Found>> => {
+  const json = JsonInput.check(input)
+  if (json.found.length === 0 && isRequest(input)) return Either.right(input)
+  if (!json.bounded) return Either.left(json.found)
+  const explained = explain(input)
+  return Either.left(Issues.merge(Either.isLeft(explained) ? Issues.fromParseIssue(explained.left) : [], json.found))
+}
+
+/**
+ * Checks a request in camelCase. The request that comes back is the input itself.
+ *
+ * The error lists every field that is wrong (at most ten) by its path and by what was expected there. It shows no
+ * value.
+ *
+ * @since 0.1.0
+ * @category validation
+ */
+export const validate = (input: unknown): Either.Either<ChatRequest, InvalidRequest> =>
+  Either.mapLeft(inspect(input), Issues.invalidRequest)
+
+/**
+ * Reads a request as it is on the wire (snake_case). The paths of the error are spelled like the input.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const fromWire = (json: unknown): Either.Either<ChatRequest, InvalidRequest> =>
+  Either.mapLeft(inspect(Keys.fromWire(RequestKeys.request, json)), (found) =>
+    Issues.invalidRequest(
+      found.map(({ message, path }) => ({ path: Keys.pathToWire(RequestKeys.request, path), message }))
+    ))
+
+/**
+ * The whole request as it is on the wire, for a router that carries it out elsewhere.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const toWire = (request: ChatRequest): { readonly [member: string]: unknown } =>
+  Keys.toWire(RequestKeys.request, { ...request })
+
+/** What a `Schema` shows of an error is made of our message only, as its own would show the request. */
+const parsed = <A>(result: Either.Either<A, InvalidRequest>, ast: AST.AST) =>
+  Either.mapLeft(result, (error) => new ParseResult.Type(ast, undefined, error.message))
+
+const Valid = Schema.declare<ChatRequest, ChatRequest, []>([], {
+  decode: () => (input, _, ast) => parsed(validate(input), ast),
+  encode: () => (input, _, ast) => parsed(validate(input), ast)
+}, { identifier: "ChatRequest" })
+
+/**
+ * `fromWire` and `toWire` as a schema.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Wire: Schema.Schema<ChatRequest, unknown> = Schema.transformOrFail(Schema.Unknown, Valid, {
+  strict: true,
+  decode: (json, _, ast) => parsed(fromWire(json), ast),
+  encode: (request) => ParseResult.succeed(toWire(request))
+})
+
+/**
+ * What a request asks of the router: defaults filled, the deprecated envelope folded in.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const routing: (request: ChatRequest) => Routing.Routing = Routing.resolve
+
+/**
+ * The body for a provider, on the wire: the given messages and everything of the request that is neither routing nor
+ * set by whoever makes the call (`model`, `stream`).
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const upstreamBody = (
+  request: ChatRequest,
+  messages: ReadonlyArray<Message>
+): { [member: string]: unknown } => {
+  const body = Keys.toWire(RequestKeys.request, { ...request }, RequestKeys.notForUpstream)
+  body.messages = Keys.listToWire(RequestKeys.message, messages)
+  return body
+}
+
+/**
+ * What the request asks for that only a hosted router can do. To ignore a guardrail in silence would be unsafe.
+ *
+ * Labels (`orq.identity`, `orq.contact`, `orq.thread`, `name`) are not among it: they change no answer.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const unsupported = (request: ChatRequest): Issue | undefined => {
+  const wanted = [
+    { path: "guardrails", isWanted: isNonEmpty(request.guardrails) },
+    { path: "plugins", isWanted: isNonEmpty(request.plugins) },
+    { path: "orq.knowledgeBases", isWanted: isNonEmpty(request.orq?.knowledgeBases) },
+    { path: "templateEngine", isWanted: (request.templateEngine ?? "text") !== "text" }
+  ].find(({ isWanted }) => isWanted)
+  return wanted && { path: wanted.path, message: "expected to be absent, because only a hosted router carries it out" }
+}
+
+const isNonEmpty = (list: ReadonlyArray<unknown> | undefined): boolean => list !== undefined && list.length > 0

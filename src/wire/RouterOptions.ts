@@ -1,0 +1,201 @@
+/**
+ * The members of a chat request that say how it is routed, with the bounds of the published API.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { freeForm, integerBetween, nonEmpty, nullable, numberBetween, numberFrom } from "./Bounds.js"
+
+/**
+ * Extra attempts on the same target.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Retry = Schema.Struct({
+  /** Attempts in addition to the first, 1 to 5. Default 3. */
+  count: Schema.optional(integerBetween(1, 5)),
+  /** Which statuses are tried again. Default 429, 500, 502, 503, 504. A timeout is 504, a broken connection 502. */
+  onCodes: Schema.optional(
+    Schema.Array(integerBetween(100, 599)).pipe(
+      Schema.minItems(1, { description: "an array of at least one status code" })
+    )
+  )
+})
+
+/**
+ * A target that is tried when those before it failed.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const FallbackTarget = Schema.Struct({
+  /** `provider/model` */
+  model: nonEmpty
+})
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Cache = Schema.Struct({
+  type: Schema.Literal("exact_match"),
+  /** Whole seconds, 1 to 259200 (three days). Default 1800. */
+  ttl: Schema.optional(integerBetween(1, 259_200))
+})
+
+/**
+ * One of these targets is drawn for each request instead of the request's `model`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const LoadBalancer = Schema.Struct({
+  type: Schema.Literal("weight_based"),
+  models: Schema.Array(Schema.Struct({
+    /** `provider/model` */
+    model: nonEmpty,
+    /** 0.001 to 1, relative to the sum of all. Default 0.5. */
+    weight: Schema.optional(numberBetween(0.001, 1))
+  })).pipe(Schema.minItems(1, { description: "an array of at least one model" }))
+})
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Timeout = Schema.Struct({
+  /** Milliseconds for one attempt, its whole answer included; at least 1. */
+  callTimeout: numberFrom(1)
+})
+
+/**
+ * A stored prompt.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PromptReference = Schema.Struct({
+  id: nonEmpty,
+  /** Absent or `"latest"`: the newest. */
+  version: Schema.optional(nonEmpty)
+})
+
+/**
+ * Only a hosted router carries guardrails out.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Guardrail = Schema.Struct({
+  /** `"orq_pii_detection"`, `"orq_secret_detection"`, …, or an evaluator of the workspace. */
+  id: nonEmpty,
+  executeOn: Schema.Literal("input", "output")
+})
+
+/**
+ * Only a hosted router carries plugins out.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Plugin = Schema.Union(
+  Schema.Struct({
+    id: Schema.Literal("pii_redaction"),
+    language: Schema.optional(Schema.String),
+    regions: Schema.optional(Schema.Array(Schema.String)),
+    entities: Schema.optional(Schema.Array(Schema.String)),
+    entityThresholds: Schema.optional(Schema.Record({ key: Schema.String, value: numberBetween(0, 1) })),
+    threshold: Schema.optional(numberBetween(0, 1)),
+    onFailure: Schema.optional(Schema.Literal("block", "passthrough"))
+  }),
+  Schema.Struct({ id: Schema.Literal("response_healing", "response-healing") }),
+  Schema.Struct({
+    id: Schema.Literal("trace_scrubbing"),
+    mask: Schema.Array(Schema.Literal("all", "system", "input", "output", "metadata", "variables")).pipe(
+      Schema.minItems(1, { description: "an array of at least one kind" })
+    )
+  })
+)
+
+const Identity = Schema.Struct({
+  id: Schema.String,
+  displayName: Schema.optional(Schema.String),
+  email: Schema.optional(Schema.String),
+  metadata: Schema.optional(Schema.Array(freeForm)),
+  logoUrl: Schema.optional(Schema.String),
+  tags: Schema.optional(Schema.Array(Schema.String))
+})
+
+const KnowledgeBase = Schema.Struct({
+  knowledgeId: Schema.String,
+  topK: nullable(integerBetween(1, 100)),
+  threshold: nullable(numberBetween(0, 1)),
+  searchType: nullable(Schema.Literal("vector", "keyword", "hybrid_search")),
+  filterBy: Schema.optional(freeForm),
+  searchOptions: Schema.optional(Schema.Struct({
+    includeVectors: Schema.optional(Schema.Boolean),
+    includeMetadata: Schema.optional(Schema.Boolean),
+    includeScores: Schema.optional(Schema.Boolean)
+  })),
+  rerankConfig: Schema.optional(Schema.Struct({
+    model: Schema.String,
+    threshold: Schema.optional(numberBetween(0, 1)),
+    topK: Schema.optional(integerBetween(1, 100))
+  })),
+  agenticRagConfig: Schema.optional(Schema.Struct({ model: Schema.String })),
+  query: Schema.optional(Schema.String)
+})
+
+/** The routing members that the deprecated envelope has, too. */
+const shared = {
+  /** The display name of the call in traces. */
+  name: Schema.optional(Schema.String),
+  retry: Schema.optional(Retry),
+  /** In the order in which they are tried. */
+  fallbacks: Schema.optional(Schema.Array(FallbackTarget)),
+  /** The router's cache of whole answers. */
+  cache: Schema.optional(Cache),
+  loadBalancer: Schema.optional(LoadBalancer),
+  timeout: Schema.optional(Timeout),
+  prompt: Schema.optional(PromptReference)
+}
+
+/**
+ * The deprecated envelope: each member counts only where the request itself does not have it.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Envelope = Schema.Struct({
+  ...shared,
+  /** The older name of `variables`: a map or a list. */
+  inputs: Schema.optional(Schema.Union(
+    freeForm,
+    Schema.Array(Schema.Struct({
+      key: Schema.String,
+      value: Schema.optional(Schema.Unknown),
+      isPii: Schema.optional(Schema.Boolean)
+    }))
+  )),
+  identity: Schema.optional(Identity),
+  contact: Schema.optional(Identity),
+  thread: Schema.optional(Schema.Struct({ id: Schema.String, tags: Schema.optional(Schema.Array(Schema.String)) })),
+  knowledgeBases: Schema.optional(Schema.Array(KnowledgeBase))
+})
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const fields = {
+  ...shared,
+  /** Values for the `{{name}}` placeholders in the texts of the messages. */
+  variables: Schema.optional(freeForm),
+  guardrails: Schema.optional(Schema.Array(Guardrail)),
+  plugins: Schema.optional(Schema.Array(Plugin)),
+  /** How placeholders are written. In this process only `"text"`, the default. */
+  templateEngine: Schema.optional(Schema.Literal("text", "jinja", "mustache")),
+  /** @deprecated in favour of the members of the request itself */
+  orq: Schema.optional(Envelope)
+}
