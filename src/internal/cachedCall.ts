@@ -113,9 +113,11 @@ export const recordHit = (recorder: Route.Recorder | undefined, entry: CacheStor
  */
 export const recordCall = (recorder: Route.Recorder | undefined, call: Route.Recorder, first: boolean): void => {
   if (recorder !== undefined) {
-    recorder.attempts.push(...call.attempts)
+    for (const attempt of call.attempts) {
+      recorder.attempts.push(attempt)
+    }
     recorder.served = call.served
-    recorder.cache = first || call.cache === "hit" ? call.cache : "shared"
+    recorder.cache = first ? call.cache : "shared"
   }
 }
 

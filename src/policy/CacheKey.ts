@@ -1,0 +1,293 @@
+/**
+ * Keys for an exact-match cache: canonical JSON, a hash of a tuple of texts, and the key of a whole request.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpBody from "@effect/platform/HttpBody"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import { createHash } from "node:crypto"
+
+/**
+ * How many arrays and objects may be nested in a value that is made canonical: far above what a request needs, far
+ * below what exhausts the stack. It also ends the walk through a value that contains itself.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxDepth = 128
+
+/**
+ * A value has no canonical JSON. `path` says where (`messages[0].content`; `""` is the value itself), `reason` says
+ * why; the value is not shown.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class KeyError extends Schema.TaggedError<KeyError>("effect-llm-router/CacheKey/KeyError")("KeyError", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `${this.path === "" ? "the value" : this.path}: ${this.reason}`
+  }
+}
+
+type Path = Array<string | number>
+
+const reject = (path: Path, reason: string): never => {
+  let text = ""
+  for (const step of path) {
+    text += typeof step === "number" ? `[${step}]` : text === "" ? step : `.${step}`
+  }
+  throw new KeyError({ path: text, reason })
+}
+
+/** The second test alone is exact, the first one is free for the one-byte strings that most texts are. */
+const hasLoneSurrogate = (text: string): boolean => /[\ud800-\udfff]/.test(text) && /\p{Surrogate}/u.test(text)
+
+const writeString = (text: string, path: Path): string =>
+  hasLoneSurrogate(text) ? reject(path, "contains half of a surrogate pair") : JSON.stringify(text)
+
+const writeArray = (values: ReadonlyArray<unknown>, path: Path): string => {
+  let out = "["
+  for (let i = 0; i < values.length; i++) {
+    path.push(i)
+    out += i === 0 ? "" : ","
+    // JSON has no other way to keep the place of an undefined element
+    out += values[i] === undefined ? "null" : write(values[i], path)
+    path.pop()
+  }
+  return out + "]"
+}
+
+const isPlain = (value: object): value is Record<string, unknown> => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+const writeObject = (value: object, path: Path): string => {
+  if (!isPlain(value)) {
+    // a Date, a Map or a Redacted would come out as {}, and all of them as the same one
+    return reject(path, "is not a plain object")
+  }
+  let out = "{"
+  for (const key of Object.keys(value).sort()) {
+    const member = value[key]
+    if (member !== undefined) {
+      path.push(key)
+      out += out === "{" ? "" : ","
+      out += writeString(key, path)
+      out += ":"
+      out += write(member, path)
+      path.pop()
+    }
+  }
+  return out + "}"
+}
+
+const write = (value: unknown, path: Path): string => {
+  switch (typeof value) {
+    case "string":
+      return writeString(value, path)
+    case "number":
+      return Number.isFinite(value) ? String(value) : reject(path, "is not a finite number")
+    case "boolean":
+      return String(value)
+    case "object": {
+      if (value === null) {
+        return "null"
+      }
+      if (path.length >= maxDepth) {
+        return reject(path, `is nested deeper than ${maxDepth} levels`)
+      }
+      return Array.isArray(value) ? writeArray(value, path) : writeObject(value, path)
+    }
+    default:
+      return reject(path, `is a ${typeof value}`)
+  }
+}
+
+/**
+ * The canonical JSON of a value (RFC 8785): members sorted by UTF-16 code units, arrays in their order, numbers as
+ * ECMAScript writes them (`1.0` is `1`, `-0` is `0`), no white space, no Unicode normalisation. Two values have the
+ * same canonical JSON exactly when they are the same JSON value.
+ *
+ * As in `JSON.stringify`, members that are `undefined` are left out and such elements are `null`. What JSON cannot say
+ * exactly is refused: NaN and infinities, half a surrogate pair, bigints, functions, symbols, objects that are not
+ * plain, and nesting beyond `maxDepth`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const canonical = (value: unknown): Either.Either<string, KeyError> => {
+  try {
+    return Either.right(write(value, []))
+  } catch (error) {
+    if (error instanceof KeyError) {
+      return Either.left(error)
+    }
+    throw error
+  }
+}
+
+/** Half a surrogate pair has no UTF-8 form, so such a part is written with escapes, and marked. */
+const lengthPrefixed = (part: string): string => {
+  if (hasLoneSurrogate(part)) {
+    const escaped = JSON.stringify(part)
+    return `~${escaped.length}:${escaped}`
+  }
+  return `${part.length}:${part}`
+}
+
+/**
+ * The SHA-256 of a tuple, as 64 hexadecimal digits. Each part is preceded by its length, so two different tuples never
+ * become the same text: `["ab", "c"]` and `["a", "bc"]` have different hashes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const hash = (parts: ReadonlyArray<string>): string => {
+  let text = ""
+  for (const part of parts) {
+    text += lengthPrefixed(part)
+  }
+  return createHash("sha256").update(text).digest("hex")
+}
+
+/**
+ * The headers that are no part of a request's key: they name or trace one call, or follow from the body.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const ignoredHeaders: ReadonlySet<string> = new Set([
+  "b3",
+  "baggage",
+  "content-length",
+  "date",
+  "idempotency-key",
+  "traceparent",
+  "tracestate",
+  "user-agent",
+  "x-correlation-id",
+  "x-request-id"
+])
+
+/** Where the string that begins at `start` ends: at the next quote that is not preceded by an odd number of backslashes. */
+const endOfString = (json: string, start: number): number => {
+  let end = json.indexOf("\"", start + 1)
+  for (;;) {
+    let backslashes = 0
+    while (json.charCodeAt(end - 1 - backslashes) === 0x5c) {
+      backslashes++
+    }
+    if (backslashes % 2 === 0) {
+      return end
+    }
+    end = json.indexOf("\"", end + 1)
+  }
+}
+
+/** How many members the objects of a valid JSON text have: the colons outside of its strings. */
+const memberCount = (json: string): number => {
+  let count = 0
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i)
+    if (code === 0x22) {
+      i = endOfString(json, i)
+    } else if (code === 0x3a) {
+      count++
+    }
+  }
+  return count
+}
+
+const parseJson = (text: string): Option.Option<unknown> => {
+  try {
+    return Option.some(JSON.parse(text))
+  } catch {
+    return Option.none()
+  }
+}
+
+const asksForStream = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "stream" in value && value.stream === true
+
+/** `undefined` when the answer will be a stream. */
+const textParts = (text: string, contentType: string): ReadonlyArray<string> | undefined => {
+  const parsed = contentType.includes("json") ? parseJson(text) : Option.none()
+  if (Option.isNone(parsed)) {
+    return ["text", text]
+  }
+  if (asksForStream(parsed.value)) {
+    return undefined
+  }
+  const json = canonical(parsed.value)
+  // parsing keeps only the last of two members with one name, so such a text stands for itself
+  return Either.isRight(json) && memberCount(json.right) === memberCount(text) ? ["json", json.right] : ["text", text]
+}
+
+const bytesParts = (bytes: Uint8Array, contentType: string): ReadonlyArray<string> | undefined => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const text = buffer.toString("utf8")
+  // bytes that are not UTF-8 do not survive the way to a text and back
+  return text.includes("\ufffd") ? ["bytes", buffer.toString("base64")] : textParts(text, contentType)
+}
+
+/** `undefined` when the body can be read only once, or when it asks for a stream. */
+const bodyParts = (body: HttpBody.HttpBody): ReadonlyArray<string> | undefined => {
+  const contentType = body.contentType ?? ""
+  switch (body._tag) {
+    case "Empty":
+      return ["empty"]
+    case "Uint8Array":
+      return bytesParts(body.body, contentType)
+    case "Raw":
+      return typeof body.body === "string"
+        ? textParts(body.body, contentType)
+        : body.body instanceof Uint8Array
+        ? bytesParts(body.body, contentType)
+        : undefined
+    case "FormData":
+    case "Stream":
+      return undefined
+  }
+}
+
+const byName = (a: readonly [string, string], b: readonly [string, string]): number =>
+  a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0
+
+/** A list within the tuple begins with its length, so that it cannot be taken for what follows it. */
+const pairs = (entries: ReadonlyArray<readonly [string, string]>): ReadonlyArray<string> => {
+  const sorted = entries.slice().sort(byName)
+  return [String(sorted.length), ...sorted.flat()]
+}
+
+/**
+ * The key of a request: its method, URL, URL parameters (in the order of their names), headers without
+ * `ignoredHeaders`, and body. A JSON body counts by its canonical form, every other one by its bytes.
+ *
+ * `none` when there is no such key: the body is a stream or a form, or it is JSON with `"stream": true`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofRequest = (request: HttpClientRequest.HttpClientRequest): Option.Option<string> => {
+  const body = bodyParts(request.body)
+  if (body === undefined) {
+    return Option.none()
+  }
+  const headers = Object.entries(request.headers).filter(([name]) => !ignoredHeaders.has(name))
+  return Option.some(hash([
+    request.method,
+    request.url,
+    ...pairs(request.urlParams),
+    ...pairs(headers),
+    request.body.contentType ?? "",
+    ...body
+  ]))
+}

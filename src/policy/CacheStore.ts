@@ -1,0 +1,145 @@
+/**
+ * Where a `ResponseCache` keeps its entries: the port, and the store in memory.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Lru } from "../internal/lru.js"
+import type * as Route from "../Route.js"
+import * as RouterError from "../RouterError.js"
+
+/**
+ * A stored answer. It is frozen, and plain JSON.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Entry = Schema.Struct({
+  status: Schema.Number,
+  /** All but `set-cookie`: a session belongs to the caller whom it was given to. */
+  headers: Schema.Record({ key: Schema.String, value: Schema.String }),
+  body: Schema.String,
+  /** The target (`provider/model`) that gave the answer, when a router recorded it. */
+  served: Schema.optional(Schema.String),
+  /** In milliseconds since the Unix epoch, for people. When an entry expires is the business of its store. */
+  storedAtMillis: Schema.Number
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Entry = typeof Entry.Type
+
+/**
+ * A response that was read to its end and may become an entry.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Candidate {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  /**
+   * What the policies inside the cache recorded for the call, e.g. that a fallback answered. Without attempts when none
+   * records.
+   */
+  readonly route: Route.Route
+}
+
+/**
+ * The port. A store handles its own trouble: one that cannot be reached has no entries and keeps none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Store {
+  /**
+   * `none` for an entry that has expired, which it has exactly `ttl` after it was set; reading it does not extend that.
+   */
+  readonly get: (key: string) => Effect.Effect<Option.Option<Entry>>
+  readonly set: (key: string, entry: Entry, ttl: Duration.Duration) => Effect.Effect<void>
+}
+
+/**
+ * How many entries a store in memory keeps when `maxEntries` is not given: a working set of prompts that takes a few
+ * megabytes.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultMaxEntries = 1_000
+
+/**
+ * How many bytes the entries of a store in memory may have when `maxBytes` is not given, 64 MiB: the bound for answers
+ * that are much larger than usual. An ordinary completion has a few kilobytes.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultMaxBytes = 64 * 1024 * 1024
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemoryOptions {
+  /** A whole number from 1. Default 1,000. */
+  readonly maxEntries?: number | undefined
+  /**
+   * A whole number from 1. An entry counts two bytes for each UTF-16 code unit of its key, body and headers, the most
+   * that a JavaScript string takes. One that is too large alone is not stored. Default 64 MiB.
+   */
+  readonly maxBytes?: number | undefined
+}
+
+const positiveInteger = (path: string, value: number): number => {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw RouterError.invalidField(path, "expected a whole number, 1 or more")
+  }
+  return value
+}
+
+const bytesPerCodeUnit = 2
+
+const byteSize = (key: string, entry: Entry): number => {
+  let units = key.length + entry.body.length + (entry.served?.length ?? 0)
+  for (const [name, value] of Object.entries(entry.headers)) {
+    units += name.length + value.length
+  }
+  return units * bytesPerCodeUnit
+}
+
+/**
+ * Entries in the memory of this process, bounded in number and in bytes. What was used least recently goes first. Time
+ * is that of the monotonic clock.
+ *
+ * Throws `InvalidRequest` when an option is not a whole number of 1 or more.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Store> => {
+  const maxEntries = positiveInteger("maxEntries", options.maxEntries ?? defaultMaxEntries)
+  const maxWeight = positiveInteger("maxBytes", options.maxBytes ?? defaultMaxBytes)
+  return Effect.sync((): Store => {
+    const entries = new Lru<Entry>({ maxEntries, maxWeight })
+    return {
+      get: (key) => Effect.map(Clock.currentTimeNanos, (now) => entries.get(key, now)),
+      set: (key, entry, ttl) =>
+        Effect.map(Clock.currentTimeNanos, (now) => {
+          const nanos = Option.getOrUndefined(Duration.toNanos(ttl))
+          entries.set(key, entry, {
+            now,
+            weight: byteSize(key, entry),
+            expiresAt: nanos === undefined ? undefined : now + nanos
+          })
+        })
+    }
+  })
+}
