@@ -1,0 +1,50 @@
+import { randomInt } from "node:crypto"
+import { existsSync, readFileSync } from "node:fs"
+import { resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { defineConfig, type Plugin } from "vitest/config"
+
+const root = fileURLToPath(new URL(".", import.meta.url))
+
+/** Tests import the package by its name, and get its sources: the `paths` of tsconfig.json are the only list of them. */
+const tsconfigPaths = (): Plugin => {
+  const { compilerOptions } = JSON.parse(readFileSync(resolve(root, "tsconfig.json"), "utf8")) as {
+    readonly compilerOptions: { readonly paths: Readonly<Record<string, ReadonlyArray<string>>> }
+  }
+  const candidates = (id: string): ReadonlyArray<string> =>
+    Object.entries(compilerOptions.paths).flatMap(([pattern, targets]) => {
+      const prefix = pattern.replace(/\*$/, "")
+      if (pattern === prefix) {
+        return id === pattern ? targets : []
+      }
+      return id.startsWith(prefix) ? targets.map((target) => target.replace("*", id.slice(prefix.length))) : []
+    })
+  return {
+    name: "tsconfig-paths",
+    enforce: "pre",
+    resolveId: (id) => candidates(id).map((target) => resolve(root, target)).find(existsSync)
+  }
+}
+
+/** Every property of a run starts from this seed; it is printed, so that a failing run can be repeated. */
+const seed = process.env.FAST_CHECK_SEED ?? String(randomInt(2 ** 31))
+process.stderr.write(`FAST_CHECK_SEED=${seed}\n`)
+
+/** Where to write the results as JSON too, for a program that counts them. */
+const jsonReport = process.env.VITEST_JSON_REPORT
+
+export default defineConfig({
+  plugins: [tsconfigPaths()],
+  test: {
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["./vitest.setup.ts"],
+    env: { FAST_CHECK_SEED: seed },
+    pool: "forks",
+    minWorkers: 1,
+    maxWorkers: 2,
+    retry: 0,
+    maxConcurrency: 2,
+    testTimeout: 20_000, // milliseconds
+    reporters: jsonReport === undefined ? ["default"] : ["default", ["json", { outputFile: jsonReport }]]
+  }
+})
