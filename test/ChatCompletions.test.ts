@@ -186,7 +186,7 @@ describe("a request that is wrong", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(ChatCompletions.create(request as ChatRequest.ChatRequest))
       assert.strictEqual((yield* targets).length, 0)
-      return error._tag === "InvalidRequest" ? error.issues.map((issue) => issue.path) : error._tag
+      return error._tag === "InvalidRequest" ? error.issues.map((issue) => issue.path) : [error._tag]
     }).pipe(Effect.provide(scripted({ "a/large": Testing.completion("Hello") })))
 
   const cases: ReadonlyArray<readonly [string, unknown, ReadonlyArray<string>]> = [

@@ -20,18 +20,22 @@ const isWithin = (headers: Readonly<Record<string, string | undefined>>, maxByte
 /**
  * Reads the whole body of a response as text, but never more than `maxBytes` of it, counted after decompression.
  *
+ * The error is replaced before the stream is run, for running a stream forks, and what a fiber fails with is logged: a `ResponseError`
+ * shows the request with its prompt.
+ *
  * @internal
  */
-export const readText = (
+export const readText = <E>(
   response: HttpClientResponse.HttpClientResponse,
-  maxBytes: number
-): Effect.Effect<Body, HttpClientError.ResponseError> =>
+  maxBytes: number,
+  onError: (error: HttpClientError.ResponseError) => E
+): Effect.Effect<Body, E> =>
   isWithin(response.headers, maxBytes)
-    ? Effect.map(response.text, (text) => ({ text, complete: true }))
+    ? Effect.mapBoth(response.text, { onFailure: onError, onSuccess: (text) => ({ text, complete: true }) })
     : Effect.suspend(() => {
       const decoder = new TextDecoder()
       let text = ""
-      return Stream.runFoldWhile(response.stream, 0, (bytes) => bytes <= maxBytes, (bytes, part) => {
+      return Stream.runFoldWhile(Stream.mapError(response.stream, onError), 0, (bytes) => bytes <= maxBytes, (bytes, part) => {
         const within = part.subarray(0, Math.max(0, maxBytes - bytes))
         text += decoder.decode(within, { stream: true })
         return bytes + part.length

@@ -17,6 +17,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { constVoid } from "effect/Function"
 import { type Execute, onion } from "../internal/onion.js"
 import { readText } from "../internal/readText.js"
 import type * as RouterError from "../RouterError.js"
@@ -26,6 +27,7 @@ import * as Classify from "./Classify.js"
 import * as Commit from "./Commit.js"
 import * as Completion from "./Completion.js"
 import { CompletionResponse } from "./CompletionResponse.js"
+import * as ErrorEnvelope from "./ErrorEnvelope.js"
 import * as Json from "./Json.js"
 import * as Problem from "./Problem.js"
 
@@ -51,7 +53,7 @@ const asksForStream = (request: HttpClientRequest.HttpClientRequest): boolean =>
   request.headers["accept"]?.includes("text/event-stream") ?? false
 
 const rejected = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
-  readText(response, Classify.maxErrorBodyBytes).pipe(
+  readText(response, Classify.maxErrorBodyBytes, constVoid).pipe(
     // a status is more than a body that broke off: the answer is classified by what there is
     Effect.catchAll(() => Effect.succeed({ text: "", complete: false })),
     Effect.zipWith(Clock.currentTimeMillis, (body, nowMillis) =>
@@ -95,7 +97,7 @@ const hasAnswer = (choice: Completion.Choice): boolean =>
 
 const settleCompletion = (response: Response, options: Options): Effect.Effect<Response, RouterError.TargetError> =>
   Effect.gen(function*() {
-    const body = yield* Effect.mapError(readText(response, ChunkDecoder.defaultMaxBytes), Problem.transport(options))
+    const body = yield* readText(response, ChunkDecoder.defaultMaxBytes, Problem.transport(options))
     if (!body.complete) {
       return yield* Problem.fail(
         { _tag: "TooLarge", limit: "bytes", maximum: ChunkDecoder.defaultMaxBytes },
@@ -109,7 +111,11 @@ const settleCompletion = (response: Response, options: Options): Effect.Effect<R
       return yield* Problem.fail({ _tag: "Malformed", reason: completion.left }, response, options)
     }
     if (!completion.right.choices.some(hasAnswer)) {
-      return yield* Problem.fail({ _tag: "Empty" }, response, options)
+      // an error that is not under `error`: some hosts answer so, with a 200
+      const problem: Problem.Problem = ErrorEnvelope.parse(json) === undefined
+        ? { _tag: "Empty" }
+        : { _tag: "Error", json, text: body.text }
+      return yield* Problem.fail(problem, response, options)
     }
     return new CompletionResponse(response.request, {
       status: response.status,
@@ -121,7 +127,7 @@ const settleCompletion = (response: Response, options: Options): Effect.Effect<R
 
 /** A stream was asked for and something else came: an error that says so, whatever it holds. */
 const settleWithoutStream = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
-  Effect.mapError(readText(response, Classify.maxErrorBodyBytes), Problem.transport(options)).pipe(
+  readText(response, Classify.maxErrorBodyBytes, Problem.transport(options)).pipe(
     Effect.flatMap((body) => mediaType(response) === "application/json" ? successJson(response, body.text, options) : Effect.void),
     Effect.zipRight(Problem.fail(
       { _tag: "Malformed", reason: "a stream was asked for and the answer is none" },
