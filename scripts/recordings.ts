@@ -2,7 +2,8 @@
  * Runs the readers over a folder of recorded answers: `npx tsx scripts/recordings.ts <folder>`.
  *
  * The folder holds `responses/*.json` (bodies), `streams/*.sse` (raw event streams) and `streams-expected.jsonl` (per stream:
- * its events, and what the chunks make when they are folded). Prints a line for each failure and a summary.
+ * its events, and what the chunks make when they are folded), and
+ * `errors/*.json` (see `recordings-errors.ts`). Prints a line for each failure and a summary.
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -15,6 +16,7 @@ import * as Completion from "../src/wire/Completion.js"
 import * as Fold from "../src/wire/Fold.js"
 import * as Json from "../src/wire/Json.js"
 import * as Sse from "../src/wire/Sse.js"
+import { check as recordedErrors } from "./recordings-errors.js"
 
 /** One recording: its name, and a function that throws when it is not read as expected. */
 interface Check {
@@ -182,10 +184,18 @@ const streams = (folder: string): Array<Check> => {
   }))
 }
 
+// ---- errors ---------------------------------------------------------------------------------------------------------
+
+const errors = (folder: string): Array<Check> =>
+  recordedErrors(folder).map(({ detail, file, ok }) => ({
+    name: `errors/${file}`,
+    run: () => Assert.ok(ok, detail)
+  }))
+
 // ---- all ------------------------------------------------------------------------------------------------------------
 
 /** Each kind of recording, as a list of checks over a folder. */
-const kinds: ReadonlyArray<(folder: string) => Array<Check>> = [responses, streams]
+const kinds: ReadonlyArray<(folder: string) => Array<Check>> = [responses, streams, errors]
 
 const failure = (check: Check): string | undefined => {
   try {

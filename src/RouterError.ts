@@ -403,7 +403,7 @@ export class StreamInterrupted
   )
 {
   override get message(): string {
-    return describe(this, `the stream broke after ${this.delivered} chunks: ${this.cause.message}`)
+    return describe(this, `the stream broke after ${this.delivered} chunks: ${this.cause._tag}`)
   }
 }
 
