@@ -167,12 +167,6 @@ describe("ChatCompletions.stream", () => {
       "c/x": Testing.stream(hello, { cut: { after: 2, how: "stall" } })
     }))))
 
-  it.effect("says that it does not use the cache", () =>
-    Effect.gen(function*() {
-      const chunks = yield* collect({ model: "a/x", messages, cache: { type: "exact_match" } })
-      assert.strictEqual(chunks[0]?.route.cache, "bypass")
-    }).pipe(Effect.provide(scripted({ "a/x": Testing.stream(hello) }))))
-
   it.effect("fails on a wrong request before any call", () =>
     Effect.gen(function*() {
       const error = yield* failure({ model: "nobody/x", messages })

@@ -42,7 +42,8 @@ const withoutSession = (headers: Readonly<Record<string, string>>): Readonly<Rec
   return rest
 }
 
-const save = <E, R>(
+/** @internal */
+export const save = <E, R>(
   { key, recorder, store, ttl }: Call<E, R>,
   { headers, status, text }: CacheStore.Candidate
 ): Effect.Effect<void> =>
@@ -66,15 +67,19 @@ const read = <E, R>(call: Call<E, R>, response: HttpClientResponse.HttpClientRes
     return call.storable(candidate) ? Effect.as(save(call, candidate), answer) : Effect.succeed(answer)
   })
 
-const unread = (response: HttpClientResponse.HttpClientResponse): Answer => {
+/**
+ * A response that only one caller can have: the first to ask.
+ *
+ * @internal
+ */
+export const takeOnce = (
+  response: HttpClientResponse.HttpClientResponse
+): () => Option.Option<HttpClientResponse.HttpClientResponse> => {
   let left = Option.some(response)
-  return {
-    _tag: "Unread",
-    take: () => {
-      const taken = left
-      left = Option.none()
-      return taken
-    }
+  return () => {
+    const taken = left
+    left = Option.none()
+    return taken
   }
 }
 
@@ -93,9 +98,25 @@ export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
     return call.execute.pipe(
       Effect.provideService(Route.CurrentRecorder, call.recorder),
       Effect.flatMap((response) =>
-        isTextual(response.headers) ? read(call, response) : Effect.succeed(unread(response))
+        isTextual(response.headers) ? read(call, response) : Effect.succeed<Answer>({ _tag: "Unread", take: takeOnce(response) })
       )
     )
+  })
+
+/**
+ * A call that has nothing to do with the cache.
+ *
+ * @internal
+ */
+export const bypass = <A, E, R>(
+  recorder: Route.Recorder | undefined,
+  response: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    if (recorder !== undefined) {
+      recorder.cache = "bypass"
+    }
+    return response
   })
 
 /** @internal */

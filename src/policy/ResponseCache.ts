@@ -26,8 +26,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { asksForStream } from "../internal/accept.js"
 import { isCacheable } from "../internal/cacheable.js"
 import * as CachedCall from "../internal/cachedCall.js"
+import * as CachedStream from "../internal/cachedStream.js"
+import * as SharedStream from "../internal/sharedStream.js"
 import * as SingleFlight from "../internal/singleFlight.js"
 import * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
@@ -57,6 +60,8 @@ export interface Service extends CacheStore.Store {
   readonly [TypeId]: TypeId
   /** @internal */
   readonly flights: SingleFlight.SingleFlight<CachedCall.Answer, Route.Recorder>
+  /** @internal */
+  readonly streams: CachedStream.Streams
 }
 
 /**
@@ -76,7 +81,8 @@ export const make = (store: CacheStore.Store): Effect.Effect<Service, never, Sco
     [TypeId]: TypeId,
     get: store.get,
     set: store.set,
-    flights: SingleFlight.make(scope)
+    flights: SingleFlight.make(scope),
+    streams: SharedStream.make(scope)
   }))
 
 /**
@@ -149,17 +155,6 @@ const validTtl = (input: Duration.DurationInput): Duration.Duration => {
   return ttl.value
 }
 
-const bypass = <A, E, R>(
-  recorder: Route.Recorder | undefined,
-  response: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    if (recorder !== undefined) {
-      recorder.cache = "bypass"
-    }
-    return response
-  })
-
 /**
  * Answers a request from the cache when an identical one was answered within `ttl`; otherwise it makes the call, and
  * stores what `storable` allows. Identical requests at the same time are one call; each of their callers may leave
@@ -194,10 +189,13 @@ export const withCache = <E2 = never, R2 = never>(
     caller: Route.Recorder | undefined
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
     Effect.suspend(() => {
-      const recorder = Route.makeRecorder()
+      const call = { store: cache, key, ttl, storable, recorder: Route.makeRecorder(), execute }
+      if (asksForStream(request)) {
+        return CachedStream.share(cache.streams, request, call, caller)
+      }
       const flight = cache.flights.join(key, {
-        log: recorder,
-        run: CachedCall.run({ store: cache, key, ttl, storable, recorder, execute }),
+        log: call.recorder,
+        run: CachedCall.run(call),
         onDone: (log, first) => CachedCall.recordCall(caller, log, first)
       })
       return Effect.flatMap(flight, ({ first, value }) => {
@@ -208,29 +206,35 @@ export const withCache = <E2 = never, R2 = never>(
             return Effect.succeed(CachedCall.fromContent(request, value.content, first))
           case "Unread":
             // one caller can have it, the others make a call of their own
-            return bypass(caller, Option.match(value.take(), { onNone: () => execute, onSome: Effect.succeed }))
+            return CachedCall.bypass(caller, Option.match(value.take(), { onNone: () => execute, onSome: Effect.succeed }))
         }
       })
     })
+
+  const fromEntry = (request: HttpClientRequest.HttpClientRequest, entry: CacheStore.Entry) =>
+    asksForStream(request)
+      ? CachedStream.fromEntry(request, entry)
+      : Option.some(CachedCall.fromEntry(request, entry))
 
   return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
     Effect.flatMap(Route.CurrentRecorder, (caller) => {
       const call = execute(request)
       if (!isCacheable(request)) {
-        return bypass(caller, call)
+        return CachedCall.bypass(caller, call)
       }
       return Effect.flatMap(contentOf(request), (content) => {
         if (Option.isNone(content)) {
-          return bypass(caller, call)
+          return CachedCall.bypass(caller, call)
         }
         return Effect.flatMap(ResponseCache, (cache) => {
           const key = finalKey(scope, request, content.value)
           return Effect.flatMap(cache.get(key), (found) => {
-            if (Option.isNone(found)) {
+            const hit = Option.flatMap(found, (entry) => fromEntry(request, entry))
+            if (Option.isNone(found) || Option.isNone(hit)) {
               return share(cache, key, request, call, caller)
             }
             CachedCall.recordHit(caller, found.value)
-            return Effect.succeed(CachedCall.fromEntry(request, found.value))
+            return Effect.succeed(hit.value)
           })
         })
       })

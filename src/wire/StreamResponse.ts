@@ -7,7 +7,7 @@
 import type * as Cookies from "@effect/platform/Cookies"
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as UrlParams from "@effect/platform/UrlParams"
@@ -17,6 +17,17 @@ import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as RouterError from "../RouterError.js"
 import type { Chunk } from "./Chunk.js"
+
+/** An error shows its request: this one is without the prompt. */
+const decodeError = (response: StreamResponse, cause: unknown): HttpClientError.ResponseError => {
+  const { method, url } = response.request
+  return new HttpClientError.ResponseError({
+    request: HttpClientRequest.make(method)(url),
+    response,
+    reason: "Decode",
+    cause
+  })
+}
 
 /**
  * What one read from the network brought.
@@ -50,18 +61,27 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
     /**
      * @since 0.1.0
      */
-    readonly batches: Stream.Stream<Batch, RouterError.TargetError>
+    readonly batches: Stream.Stream<Batch, RouterError.TargetError>,
+    /**
+     * What was asked: by default, the request that went to the source.
+     *
+     * @since 0.1.0
+     */
+    readonly request: HttpClientRequest.HttpClientRequest = source.request
   ) {
     super()
   }
 
   /**
-   * The same response with another stream of batches.
+   * The same response with another stream of batches, for another request if one is given.
    *
    * @since 0.1.0
    */
-  withBatches(batches: Stream.Stream<Batch, RouterError.TargetError>): StreamResponse {
-    return new StreamResponse(this.source, batches)
+  withBatches(
+    batches: Stream.Stream<Batch, RouterError.TargetError>,
+    request: HttpClientRequest.HttpClientRequest = this.request
+  ): StreamResponse {
+    return new StreamResponse(this.source, batches, request)
   }
 
   /**
@@ -71,12 +91,6 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
     return Stream.flattenIterables(Stream.map(this.batches, (batch) => batch.chunks))
   }
 
-  /**
-   * @since 0.1.0
-   */
-  get request(): HttpClientRequest.HttpClientRequest {
-    return this.source.request
-  }
   /**
    * @since 0.1.0
    */
@@ -107,7 +121,7 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
    * @since 0.1.0
    */
   get stream(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
-    return Stream.mapError(Stream.map(this.batches, (batch) => batch.bytes), (cause) => this.decodeError(cause))
+    return Stream.mapError(Stream.map(this.batches, (batch) => batch.bytes), (cause) => decodeError(this, cause))
   }
   /**
    * @since 0.1.0
@@ -119,7 +133,7 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
    * @since 0.1.0
    */
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {
-    return Effect.fail(this.decodeError("an event stream is not JSON"))
+    return Effect.fail(decodeError(this, "an event stream is not JSON"))
   }
   /**
    * @since 0.1.0
@@ -131,26 +145,19 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
    * @since 0.1.0
    */
   get formData(): Effect.Effect<FormData, HttpClientError.ResponseError> {
-    return Effect.fail(this.decodeError("an event stream is not form data"))
+    return Effect.fail(decodeError(this, "an event stream is not form data"))
   }
   /**
    * @since 0.1.0
    */
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {
-    return Effect.map(this.text, (text) => {
-      const bytes = new TextEncoder().encode(text)
-      return bytes.buffer
-    })
+    return Effect.map(Stream.runCollect(this.stream), (parts) => new Uint8Array(Buffer.concat([...parts])).buffer)
   }
   /**
    * @since 0.1.0
    */
   toJSON(): unknown {
     return { _id: "effect-llm-router/StreamResponse", status: this.status }
-  }
-
-  private decodeError(cause: unknown): HttpClientError.ResponseError {
-    return new HttpClientError.ResponseError({ request: this.request, response: this, reason: "Decode", cause })
   }
 }
 

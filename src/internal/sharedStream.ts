@@ -1,0 +1,226 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+
+/** A stream that is being read, with all that was read of it. */
+interface Source<A, E> {
+  readonly read: Array<A>
+  /** How it ended: well, with an error, or because the reader was interrupted. */
+  ended: Option.Option<Effect.Effect<never, Option.Option<E>>>
+  /** Done when there is more in `read`, or `ended` is set. */
+  progress: Deferred.Deferred<void>
+  /** Whether somebody waits for more than was read. */
+  readonly demand: Effect.Latch
+}
+
+interface Flight<Head, A, Log> {
+  readonly log: Log
+  readonly opened: Deferred.Deferred<Exit.Exit<{ readonly head: Head; readonly source: Source<A, unknown> }, unknown>>
+  callers: number
+  abort: Effect.Effect<void>
+  /** Ends the stream of those who read it, unless it has ended. */
+  close: () => void
+}
+
+/** @internal */
+export interface Call<Head, A, E, SE, R, Log> {
+  /** What the flight writes while the stream is opened, and every caller may read: that of the first caller is used. */
+  readonly log: Log
+  /** Told once to each caller when it knows whether the stream was opened, or because it left. */
+  readonly onOpened: (log: Log, first: boolean) => void
+  /** Opens the stream, for the first caller only, in a scope that belongs to no caller. */
+  readonly open: (
+    scope: Scope.Scope
+  ) => Effect.Effect<{ readonly head: Head; readonly stream: Stream.Stream<A, SE> }, E, R>
+  /** Told of each element once, when it is read. */
+  readonly onElement: (element: A) => void
+  /** Run once, when the stream has ended well, before the flight is forgotten. */
+  readonly onComplete: Effect.Effect<void, never, R>
+}
+
+/** @internal */
+export interface Joined<Head, A, SE> {
+  readonly head: Head
+  /** Whether it is this caller who opened the stream. */
+  readonly first: boolean
+  /** From its start. Whoever has joined leaves with the end of this stream, or by `leave`. */
+  readonly stream: Stream.Stream<A, SE>
+  readonly leave: Effect.Effect<void>
+}
+
+/**
+ * Calls with the same key at the same time read one stream: each of its callers gets it from its start and at its own pace.
+ *
+ * It is read on demand, at the pace of the fastest; what was read is kept for the others until the flight is over. A caller that leaves
+ * leaves alone; when nobody is left the stream is closed.
+ *
+ * @internal
+ */
+export interface SharedStreams<Head, A, Log> {
+  readonly join: <E, SE, R>(
+    key: string,
+    call: Call<Head, A, E, SE, R, Log>
+  ) => Effect.Effect<Joined<Head, A, SE>, E, R>
+}
+
+const advance = <A, E>(source: Source<A, E>): void => {
+  const { progress } = source
+  source.progress = Deferred.unsafeMake(FiberId.none)
+  Deferred.unsafeDone(progress, Effect.void)
+}
+
+const end = <A, E>(source: Source<A, E>, how: Effect.Effect<never, Option.Option<E>>): void => {
+  if (Option.isNone(source.ended)) {
+    source.ended = Option.some(how)
+    advance(source)
+  }
+}
+
+const makeSource = <A, E>(): Source<A, E> => ({
+  read: [],
+  ended: Option.none(),
+  progress: Deferred.unsafeMake(FiberId.none),
+  demand: Effect.unsafeMakeLatch(false)
+})
+
+/** Reads one element (or chunk of them) for each demand, until the end. */
+const serve = <A, E>(
+  source: Source<A, E>,
+  pull: Effect.Effect<Iterable<A>, Option.Option<E>>,
+  onElement: (element: A) => void
+): Effect.Effect<Option.Option<E>> =>
+  Effect.zipRight(source.demand.await, pull).pipe(
+    Effect.map((elements) => {
+      source.demand.unsafeClose()
+      for (const element of elements) {
+        onElement(element)
+        source.read.push(element)
+      }
+      advance(source)
+    }),
+    Effect.forever,
+    Effect.flip
+  )
+
+/** What one caller reads: its own place in what was read, and demand when it is at the end of that. */
+const replay = <A, E>(source: Source<A, E>): Stream.Stream<A, E> =>
+  Stream.suspend(() => {
+    let place = 0
+    const next: Effect.Effect<A, Option.Option<E>> = Effect.suspend(() => {
+      if (place < source.read.length) {
+        return Effect.succeed(source.read[place++]!)
+      }
+      if (Option.isSome(source.ended)) {
+        return source.ended.value
+      }
+      const { progress } = source
+      source.demand.unsafeOpen()
+      return Effect.zipRight(Deferred.await(progress), next)
+    })
+    return Stream.repeatEffectOption(next)
+  })
+
+/**
+ * Streams are read in `scope`: closing it closes them.
+ *
+ * @internal
+ */
+export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, Log> => {
+  // everything that reads and writes this table, or the number of callers, does so within one step of one fiber
+  const flights = new Map<string, Flight<Head, A, Log>>()
+
+  const forget = (key: string, flight: Flight<Head, A, Log>): void => {
+    if (flights.get(key) === flight) {
+      flights.delete(key)
+    }
+  }
+
+  const fly = <E, SE, R>(flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
+    Effect.scopedWith((own) =>
+      Effect.flatMap(call.open(own), ({ head, stream }) =>
+        Effect.flatMap(Scope.extend(Stream.toPull(stream), own), (pull) => {
+          const source = makeSource<A, SE>()
+          flight.close = () => end(source, Effect.interrupt)
+          Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
+          return Effect.flatMap(serve(source, pull, call.onElement), (reason) => {
+            end(source, Effect.fail(reason))
+            return Option.isNone(reason) ? call.onComplete : Effect.void
+          })
+        }))
+    )
+
+  /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */
+  const launch = <E, SE, R>(key: string, flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
+    Effect.map(Effect.forkIn(Effect.interruptible(fly(flight, call)), scope), (fiber) => {
+      flight.abort = Effect.asVoid(Fiber.interrupt(fiber))
+      fiber.addObserver((exit) => {
+        forget(key, flight)
+        flight.close()
+        // nothing is done by it once the stream was opened
+        Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.zipRight(exit, Exit.interrupt(fiber.id()))))
+      })
+    })
+
+  const leave = (key: string, flight: Flight<Head, A, Log>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      flight.callers--
+      if (flight.callers > 0) {
+        return Effect.void
+      }
+      forget(key, flight)
+      return flight.abort
+    })
+
+  /** Its types are those of the first caller's call, as in `singleFlight`, and the promise behind this cast is the same. */
+  const joined = <E, SE>(flight: Flight<Head, A, Log>) =>
+    Effect.flatMap(
+      Deferred.await(flight.opened),
+      (exit) => exit as Exit.Exit<{ readonly head: Head; readonly source: Source<A, SE> }, E>
+    )
+
+  const join = <E, SE, R>(
+    key: string,
+    call: Call<Head, A, E, SE, R, Log>
+  ): Effect.Effect<Joined<Head, A, SE>, E, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const known = flights.get(key)
+        const flight: Flight<Head, A, Log> = known ?? {
+          log: call.log,
+          opened: Deferred.unsafeMake(FiberId.none),
+          callers: 0,
+          abort: Effect.void,
+          close: () => {}
+        }
+        flight.callers++
+        let present = true
+        const leaveOnce = Effect.suspend(() => {
+          const left = present
+          present = false
+          return left ? leave(key, flight) : Effect.void
+        })
+        const wait = restore(joined<E, SE>(flight)).pipe(
+          Effect.onError(() => leaveOnce),
+          Effect.ensuring(Effect.sync(() => call.onOpened(flight.log, known === undefined))),
+          Effect.map(({ head, source }) => ({
+            head,
+            first: known === undefined,
+            stream: Stream.ensuring(replay(source), leaveOnce),
+            leave: leaveOnce
+          }))
+        )
+        if (known !== undefined) {
+          return wait
+        }
+        flights.set(key, flight)
+        return Effect.zipRight(launch(key, flight, call), wait)
+      })
+    )
+
+  return { join }
+}
