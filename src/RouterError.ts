@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import type * as Arr from "effect/Array"
 import * as Schema from "effect/Schema"
 import { Completion } from "./wire/Completion.js"
@@ -78,13 +79,16 @@ export class Transport extends Schema.TaggedError<Transport>("effect-llm-router/
  */
 export class Timeout extends Schema.TaggedError<Timeout>("effect-llm-router/RouterError/Timeout")("Timeout", {
   ...context,
-  /** Which clock: `"call"` is the whole attempt, body and stream included. */
-  phase: Schema.Literal("call"),
+  /**
+   * Which clock: `"call"` the whole attempt, body and stream included; `"firstByte"` until the headers; `"firstContent"` until the first
+   * content; `"idle"` between two reads of anything; `"progress"` between two data events.
+   */
+  phase: Schema.Literal("call", "firstByte", "firstContent", "idle", "progress"),
   /** What the clock was set to. */
   limit: Schema.DurationFromMillis
 }) {
   override get message(): string {
-    return describe(this, `no complete answer within the ${this.phase} timeout`)
+    return describe(this, `the ${this.phase} timeout of ${Duration.format(this.limit)} has passed`)
   }
 }
 
@@ -425,6 +429,9 @@ export class AllTargetsFailed<out E = unknown> extends Data.TaggedError("AllTarg
   readonly failures: Arr.NonEmptyReadonlyArray<unknown>
   readonly route?: Route | undefined
 }> {
+  /**
+   * @since 0.1.0
+   */
   declare readonly failures: Arr.NonEmptyReadonlyArray<E>
 
   override get message(): string {

@@ -10,7 +10,6 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** @internal */
 export interface Content {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -25,7 +24,6 @@ const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().enco
  * A response whose body is in memory. Each of its views can be taken any number of times, in any order and by several
  * fibers, and none hands out anything that another one shares: the response of a socket allows none of this.
  */
-/** @internal */
 export class MemoryResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
@@ -86,7 +84,6 @@ export class MemoryResponse extends Inspectable.Class implements HttpClientRespo
   }
 }
 
-/** @internal */
 export const make = (
   request: HttpClientRequest.HttpClientRequest,
   content: Content

@@ -2,6 +2,7 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Activity from "./activity.js"
 
 /** @internal */
 export interface Body {
@@ -20,8 +21,8 @@ const isWithin = (headers: Readonly<Record<string, string | undefined>>, maxByte
 /**
  * Reads the whole body of a response as text, but never more than `maxBytes` of it, counted after decompression.
  *
- * The error is replaced before the stream is run, for running a stream forks, and what a fiber fails with is logged: a `ResponseError`
- * shows the request with its prompt.
+ * Where a clock watches the attempt, each read is noted. The error is replaced before the stream is run, for running a stream forks, and what a fiber fails with is logged: a `ResponseError`
+ * shows the request with its prompt. A response that can have no body (204 over fetch) has an empty one.
  *
  * @internal
  */
@@ -30,14 +31,20 @@ export const readText = <E>(
   maxBytes: number,
   onError: (error: HttpClientError.ResponseError) => E
 ): Effect.Effect<Body, E> =>
-  isWithin(response.headers, maxBytes)
-    ? Effect.mapBoth(response.text, { onFailure: onError, onSuccess: (text) => ({ text, complete: true }) })
-    : Effect.suspend(() => {
-      const decoder = new TextDecoder()
-      let text = ""
-      return Stream.runFoldWhile(Stream.mapError(response.stream, onError), 0, (bytes) => bytes <= maxBytes, (bytes, part) => {
-        const within = part.subarray(0, Math.max(0, maxBytes - bytes))
-        text += decoder.decode(within, { stream: true })
-        return bytes + part.length
-      }).pipe(Effect.map((bytes) => ({ text: text + decoder.decode(), complete: bytes <= maxBytes })))
-    })
+  Effect.flatMap(Activity.CurrentActivity, (activity) =>
+    activity === undefined && isWithin(response.headers, maxBytes)
+      ? Effect.mapBoth(response.text, { onFailure: onError, onSuccess: (text) => ({ text, complete: true }) })
+      : Effect.flatMap(Activity.readClock, (now) => {
+        const bytes = Stream.mapError(response.stream, onError)
+        return collect(activity === undefined ? bytes : Activity.noteReads(bytes, activity, now), maxBytes)
+      }))
+
+const collect = <E>(bytes: Stream.Stream<Uint8Array, E>, maxBytes: number): Effect.Effect<Body, E> =>
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    let text = ""
+    return Stream.runFoldWhile(bytes, 0, (length) => length <= maxBytes, (length, part) => {
+      text += decoder.decode(part.subarray(0, Math.max(0, maxBytes - length)), { stream: true })
+      return length + part.length
+    }).pipe(Effect.map((length) => ({ text: text + decoder.decode(), complete: length <= maxBytes })))
+  })

@@ -6,12 +6,12 @@
  *
  * @since 0.1.0
  */
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { nowMillis } from "../internal/monotonic.js"
 import * as Tracing from "../internal/tracing.js"
 import * as Route from "../Route.js"

@@ -16,9 +16,11 @@ import { nowMillis } from "../internal/monotonic.js"
  * @since 0.1.0
  * @category context
  */
-export class CurrentDeadline extends Context.Reference<CurrentDeadline>()("effect-llm-router/Deadline/CurrentDeadline", {
-  defaultValue: () => Infinity
-}) {}
+export class CurrentDeadline
+  extends Context.Reference<CurrentDeadline>()("effect-llm-router/Deadline/CurrentDeadline", {
+    defaultValue: () => Infinity
+  })
+{}
 
 /**
  * How many milliseconds are left: 0 when the deadline has passed, `Infinity` when there is none.

@@ -26,7 +26,7 @@ export interface Failure {
   readonly fallback: boolean
   /** The wait that the answer asks for. */
   readonly retryAfter: Duration.Duration | undefined
-  /** What an `x-should-retry` header says. */
+  /** What an `x-should-retry` header says; that of a success says nothing. */
   readonly shouldRetry: boolean | undefined
 }
 
@@ -45,11 +45,15 @@ interface Answer {
   readonly retryAfter?: Duration.Duration | undefined
 }
 
+const isSuccess = (status: number | undefined): boolean => status !== undefined && status >= 200 && status < 300
+
 const ofAnswer = (error: Answer, fallback: boolean, fallbackCode?: number): Failure => ({
   code: error.impliedStatus ?? (error.status !== undefined && error.status >= 300 ? error.status : fallbackCode),
   fallback,
   retryAfter: error.retryAfter,
-  shouldRetry: error.headers === undefined ? undefined : RetryAfter.shouldRetry(error.headers)
+  shouldRetry: error.headers === undefined || isSuccess(error.status)
+    ? undefined
+    : RetryAfter.shouldRetry(error.headers)
 })
 
 /** Waiting does not mend these, whatever status or header they came with. */
@@ -91,13 +95,16 @@ const ofPlatformError = (error: HttpClientError.HttpClientError, nowMillis: numb
   if (error._tag === "RequestError") {
     return error.reason === "Transport" ? { ...unknown, code: badGateway, fallback: true } : unknown
   }
+  if (RouterError.isRouterError(error.cause)) {
+    return ofRouterError(error.cause, nowMillis)
+  }
   const { headers, status } = error.response
   const code = error.reason === "StatusCode" ? status : badGateway
   return {
     code,
     fallback: !deterministic.has(code),
     retryAfter: RetryAfter.fromHeaders(headers, nowMillis),
-    shouldRetry: RetryAfter.shouldRetry(headers)
+    shouldRetry: isSuccess(status) ? undefined : RetryAfter.shouldRetry(headers)
   }
 }
 

@@ -48,9 +48,11 @@ interface Pass {
   readonly tried: Failures
   /** Called by a nested chain for each of its targets that fails. */
   readonly report: (target: Target, error: unknown) => void
+  /** Called by a nested chain that asked nobody, because all its targets had been tried, with the known error that it gives. */
+  readonly repeat: (error: unknown) => void
 }
 
-const outermost: Pass = { tried: new Map(), report: () => {} }
+const outermost: Pass = { tried: new Map(), report: () => {}, repeat: () => {} }
 
 class CurrentPass extends Context.Reference<CurrentPass>()("effect-llm-router/Fallback/CurrentPass", {
   defaultValue: () => outermost
@@ -106,8 +108,13 @@ export const chain = <E, R>(
       if (target !== undefined) {
         return attempt(target, index, tried, errors)
       }
-      // when every target had been tried before, the error is what this very client failed with then, hence an `E`
-      return Effect.fail(Arr.isNonEmptyReadonlyArray(errors) ? conclude(errors) : tried.get(targets[0]) as E)
+      if (Arr.isNonEmptyReadonlyArray(errors)) {
+        return Effect.fail(conclude(errors))
+      }
+      // every target had been tried before: the error is what this very client failed with then, hence an `E`
+      const known = tried.get(targets[0]) as E
+      outer.repeat(known)
+      return Effect.fail(known)
     }
 
     const attempt = (
@@ -120,22 +127,33 @@ export const chain = <E, R>(
         return next(index + 1, tried, errors)
       }
       const nested = new Map<Target, unknown>()
+      const repeated = new Set<unknown>()
+      const pass: Pass = {
+        tried,
+        report: (inner, error) => nested.set(inner, error),
+        repeat: (error) => repeated.add(error)
+      }
       return target.execute(request).pipe(
-        Effect.provideService(CurrentPass, { tried, report: (inner, error) => nested.set(inner, error) }),
+        Effect.provideService(CurrentPass, pass),
         Effect.catchAll((error) => {
           nested.set(target, error)
           nested.forEach((innerError, inner) => outer.report(inner, innerError))
-          return Effect.flatMap(movesOn(error), (moves) => {
-            if (!moves) {
-              return Effect.fail(error)
-            }
-            const all = Arr.append(errors.filter((known) => known !== error), error)
-            return Effect.flatMap(hasTime, (time) =>
-              time ? next(index + 1, new Map([...tried, ...nested]), all) : Effect.fail(conclude(all)))
-          })
+          const triedNow = new Map([...tried, ...nested])
+          return repeated.has(error)
+            ? next(index + 1, triedNow, errors)
+            : proceed(error, index, triedNow, errors)
         })
       )
     }
+
+    const proceed = (error: E, index: number, tried: Failures, errors: ReadonlyArray<E>): ReturnType<typeof run> =>
+      Effect.flatMap(Effect.zip(movesOn(error), hasTime), ([moves, time]) => {
+        if (!moves) {
+          return Effect.fail(error)
+        }
+        const all = Arr.append(errors, error)
+        return time ? next(index + 1, tried, all) : Effect.fail(conclude(all))
+      })
 
     return next(0, outer.tried, [])
   }
@@ -164,7 +182,7 @@ export const withFallbacks: {
    * @since 0.1.0
    * @category policies
    */
-  <E2, R2>(
+  <E2 = never, R2 = never>(
     clients: ReadonlyArray<HttpClient.HttpClient.With<E2, R2>>,
     options?: Options | undefined
   ): <E, R>(
@@ -174,7 +192,7 @@ export const withFallbacks: {
    * @since 0.1.0
    * @category policies
    */
-  <E, R, E2, R2>(
+  <E, R, E2 = never, R2 = never>(
     self: HttpClient.HttpClient.With<E, R>,
     clients: ReadonlyArray<HttpClient.HttpClient.With<E2, R2>>,
     options?: Options | undefined

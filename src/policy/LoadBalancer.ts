@@ -21,19 +21,20 @@ export interface Weighted<out A> {
   readonly value: A
 }
 
-/** The share of each entry, largest weight first scaled to 1 so that no sum overflows. */
-const normalised = (entries: ReadonlyArray<Weighted<unknown>>): ReadonlyArray<number> => {
-  let largest = 0
-  for (let i = 0; i < entries.length; i++) {
-    const { weight } = entries[i]!
+const check = (entries: ReadonlyArray<Weighted<unknown>>): void => {
+  entries.forEach(({ weight }, index) => {
     if (!Number.isFinite(weight) || weight < 0) {
-      throw RouterError.invalidField(`[${i}].weight`, "expected a finite weight of 0 or more")
+      throw RouterError.invalidField(`[${index}].weight`, "expected a finite weight of 0 or more")
     }
-    largest = Math.max(largest, weight)
-  }
-  if (largest === 0) {
+  })
+  if (!entries.some(({ weight }) => weight > 0)) {
     throw RouterError.invalidField("", "expected at least one entry with a weight above 0")
   }
+}
+
+/** The weights with the largest scaled to 1, so that no sum overflows. */
+const toShares = (entries: ReadonlyArray<Weighted<unknown>>): ReadonlyArray<number> => {
+  const largest = entries.reduce((largest, { weight }) => Math.max(largest, weight), 0)
   return entries.map(({ weight }) => weight / largest)
 }
 
@@ -86,7 +87,8 @@ const draw = (shares: ReadonlyArray<number>): Effect.Effect<number> => {
  * @category constructors
  */
 export const pick = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<A> => {
-  const shares = normalised(entries)
+  check(entries)
+  const shares = toShares(entries)
   return Effect.map(draw(shares), (index) => entries[index]!.value)
 }
 
@@ -99,17 +101,15 @@ export const pick = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<A> =
  * @category constructors
  */
 export const order = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<Arr.NonEmptyArray<A>> => {
-  const initial = normalised(entries)
-  const count = initial.filter((share) => share > 0).length
+  check(entries)
+  const candidates = entries.filter(({ weight }) => weight > 0)
   return Effect.gen(function*() {
-    const shares = initial.slice()
-    const first = yield* draw(shares)
-    const picked: Arr.NonEmptyArray<A> = [entries[first]!.value]
-    shares[first] = 0
-    while (picked.length < count) {
-      const index = yield* draw(shares)
-      picked.push(entries[index]!.value)
-      shares[index] = 0
+    const left = candidates.slice()
+    // scaled anew each time: beside a large weight the small ones may have no share at all
+    const next = Effect.map(Effect.suspend(() => draw(toShares(left))), (index) => left.splice(index, 1)[0]!.value)
+    const picked: Arr.NonEmptyArray<A> = [yield* next]
+    while (left.length > 0) {
+      picked.push(yield* next)
     }
     return picked
   })

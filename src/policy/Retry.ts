@@ -14,6 +14,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
@@ -63,8 +64,8 @@ const backoffCap = Duration.seconds(16)
  * @since 0.1.0
  * @category schedules
  */
-export const backoff: Schedule.Schedule<unknown> = Schedule.exponential("1 second").pipe(
-  Schedule.modifyDelay((_, delay) => Duration.min(delay, backoffCap)),
+export const backoff: Schedule.Schedule<unknown> = Schedule.forever.pipe(
+  Schedule.addDelay((recurrence) => Duration.min(Duration.seconds(2 ** recurrence), backoffCap)),
   Schedule.jitteredWith({ min: 0.75, max: 1.25 })
 )
 
@@ -120,13 +121,23 @@ const validated = <R>(options: Options<R>) => {
   if (wrong !== -1) {
     throw RouterError.invalidField(`onCodes[${wrong}]`, "expected a whole number from 100 to 599")
   }
+  const maxRetryAfter = options.maxRetryAfter ?? defaultMaxRetryAfter
+  const decoded = Duration.decodeUnknown(maxRetryAfter)
+  // decoding makes 0 of these two
+  const nonsense = typeof maxRetryAfter === "number" && !(maxRetryAfter >= 0)
+  if (Option.isNone(decoded) || nonsense) {
+    throw RouterError.invalidField("maxRetryAfter", "expected a duration of 0 or more")
+  }
   return {
     count,
-    onCodes,
+    onCodes: new Set(onCodes),
     schedule: options.backoff ?? backoff,
-    maxRetryAfterMillis: Duration.toMillis(options.maxRetryAfter ?? defaultMaxRetryAfter)
+    maxRetryAfterMillis: Duration.toMillis(decoded.value)
   }
 }
+
+/** The time that an attempt needs at least: a wait that leaves less is not begun. */
+const attemptMillis = 1
 
 /** The milliseconds to wait before the next attempt, or `undefined` when there is to be none. */
 const nextWait = (
@@ -149,33 +160,42 @@ const nextWait = (
   return Effect.zipWith(
     wait,
     Deadline.remainingMillis,
-    (millis, remaining) => millis < remaining ? millis : undefined
+    (millis, remaining) => millis < Infinity && millis + attemptMillis <= remaining ? millis : undefined
   )
 }
 
-const isRetried = (failure: Failure.Failure, onCodes: ReadonlyArray<number>): boolean =>
-  failure.code !== undefined && (failure.shouldRetry ?? onCodes.includes(failure.code))
+const isRetried = (failure: Failure.Failure, onCodes: ReadonlySet<number>): boolean =>
+  failure.code !== undefined && (failure.shouldRetry ?? onCodes.has(failure.code))
 
 /** How much of an answer that nobody will look at is read, so that its connection can be used again. */
 const drainedBytes = 64 * 1024
+
+const responsesOf = (error: unknown): ReadonlyArray<HttpClientResponse.HttpClientResponse> =>
+  HttpClientError.isHttpClientError(error)
+    ? error._tag === "ResponseError" ? [error.response] : []
+    : error instanceof RouterError.AllTargetsFailed
+    ? error.failures.flatMap(responsesOf)
+    : []
+
+/** Whatever comes of it: a body that was read before cannot be read again, which some transports throw as a defect. */
+const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<unknown> =>
+  Effect.exit(Stream.runFoldWhile(
+    response.stream,
+    0,
+    (bytes) => bytes < drainedBytes,
+    (bytes, part) => bytes + part.length
+  ))
 
 /**
  * The body of an error answer that nobody read holds its connection: read it while waiting, and close it when the wait is over.
  * The router's own errors come with their body read.
  */
-const pause = (error: unknown, millis: number): Effect.Effect<void> => {
-  const sleep = Effect.sleep(Duration.millis(millis))
-  if (!HttpClientError.isHttpClientError(error) || error._tag === "RequestError") {
-    return sleep
-  }
-  const drain = Effect.ignore(Stream.runFoldWhile(
-    error.response.stream,
-    0,
-    (bytes) => bytes < drainedBytes,
-    (bytes, part) => bytes + part.length
-  ))
-  return Effect.raceFirst(sleep, Effect.zipRight(drain, Effect.never))
-}
+const pause = (error: unknown, millis: number): Effect.Effect<void> =>
+  responsesOf(error).reduce<Effect.Effect<void>>(
+    // the first one of a race begins first: what was not begun cannot be closed, however short the wait is
+    (wait, response) => Effect.raceFirst(Effect.zipRight(drain(response), Effect.never), wait),
+    Effect.sleep(Duration.millis(millis))
+  )
 
 /** Notes the wait for the attempt that will follow it. */
 const record = (millis: number): Effect.Effect<void> =>
@@ -214,7 +234,10 @@ export const withRetry = <R2 = never>(options: Options<R2> = {}): HttpPolicy.Htt
       retries: number,
       state: unknown
     ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R | R2> =>
-      Effect.catchAll(execute(request), (error) => retries === count ? Effect.fail(error) : again(error, retries, state))
+      Effect.catchAll(
+        execute(request),
+        (error) => retries === count ? Effect.fail(error) : again(error, retries, state)
+      )
 
     const again = (error: E, retries: number, state: unknown) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {

@@ -52,11 +52,15 @@ const headerText = /^[\x20-\x7e]+$/
 
 const headerName = /^[!#$%&'*+.^_`|~\w-]+$/
 
-const checkUrl = (path: string, url: string): string => {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw RouterError.invalidField(path, "expected an http or https URL")
+/** A path is added to the URL, which would end up in a query; `fetch` takes no credentials in a URL. */
+const checkUrl = (path: string, text: string): string => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (
+    url === undefined || !/^https?:$/.test(url.protocol) || url.username + url.password + url.search + url.hash !== ""
+  ) {
+    throw RouterError.invalidField(path, "expected an http or https URL without credentials, query and fragment")
   }
-  return url.replace(/\/+$/, "")
+  return url.href.replace(/\/+$/, "")
 }
 
 const checkHeaders = (headers: HeaderValues): void => {
@@ -86,14 +90,20 @@ const guarded = (transport: HttpClient.HttpClient): HttpClient.HttpClient =>
       )
   )
 
+const encode = (json: RequestBody.JsonObject): Either.Either<Uint8Array, RouterError.InvalidRequest> =>
+  Either.try({
+    try: () => new TextEncoder().encode(JSON.stringify(json)),
+    // a bigint, a cycle, a nesting without end; the reason may quote what is in it
+    catch: () => RouterError.invalidField("", "expected a body that can be written as JSON")
+  })
+
 const fromEndpoint = (endpoint: Endpoint): Provider => {
   checkHeaders(endpoint.headers)
   const headers = Object.fromEntries(Object.entries(endpoint.headers).map(([name, value]) => [name, unwrap(value)]))
 
   const toUpstream = (model: string, request: HttpClientRequest.HttpClientRequest) =>
-    Either.map(RequestBody.toJson(request), (json) => {
+    Either.map(Either.flatMap(RequestBody.toJson(request), (json) => encode({ ...json, model })), (body) => {
       const own = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !sensitiveHeaders.has(name)))
-      const body = new TextEncoder().encode(JSON.stringify({ ...json, model }))
       return HttpClientRequest.post(endpoint.url(model), {
         headers: { ...own, ...headers },
         body: HttpBody.uint8Array(body, "application/json")
@@ -138,12 +148,15 @@ const bearer = (apiKey: Redacted.Redacted | undefined): HeaderValues =>
  */
 export const make = (options: Options): Provider => {
   const url = `${checkUrl("baseUrl", options.baseUrl)}/chat/completions`
-  return withSecret(options.apiKey, fromEndpoint({
-    address: url,
-    url: () => url,
-    headers: { ...options.headers, ...bearer(options.apiKey) },
-    doneTerminates: options.doneTerminates ?? false
-  }))
+  return withSecret(
+    options.apiKey,
+    fromEndpoint({
+      address: url,
+      url: () => url,
+      headers: { ...options.headers, ...bearer(options.apiKey) },
+      doneTerminates: options.doneTerminates ?? false
+    })
+  )
 }
 
 /** The bare key is a secret too: an answer may repeat it without `Bearer`. */

@@ -82,7 +82,9 @@ export const make = (
         if (entry === undefined || model === "") {
           return Either.left(RouterError.invalidField(
             path,
-            `expected a model as provider/model, with one of the providers ${names.join(", ") || "(none is configured)"}`
+            `expected a model as provider/model, with one of the providers ${
+              names.join(", ") || "(none is configured)"
+            }`
           ))
         }
         const { doneTerminates, secrets } = entry.provider

@@ -79,6 +79,8 @@ export const make = (options: Options = {}): ChunkDecoder => {
     if (Either.isLeft(parsed)) {
       problem = parsed.left.reason === "depth"
         ? { _tag: "TooLarge", limit: "depth", maximum: Json.defaultMaxDepth }
+        : event === "error"
+        ? { _tag: "Error", json: data, text: data }
         : { _tag: "Malformed", reason: "an event of the stream is not JSON" }
       return undefined
     }

@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Activity from "../internal/activity.js"
 import { CallScope } from "../internal/callScope.js"
 import type * as RouterError from "../RouterError.js"
 import * as Chunk from "./Chunk.js"
@@ -26,7 +27,13 @@ import { type Batch, StreamResponse } from "./StreamResponse.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends ChunkDecoder.Options, Problem.Origin {}
+export interface Options extends ChunkDecoder.Options, Problem.Origin {
+  /**
+   * `"firstContent"`, the default, or `"whole"`: nothing is handed over before the answer is complete, so that one which is cut at any
+   * point is an ordinary failure. It is held in memory until then, within the limits of an answer.
+   */
+  readonly commit?: "firstContent" | "whole" | undefined
+}
 
 /**
  * How much of a stream is held back while it has no content. Beyond it the answer is committed as it is, so that memory stays
@@ -43,32 +50,44 @@ export const maxHeldChunks = 64
  */
 export const maxHeldBytes = 64 * 1024
 
-/** Reads batches until the first one with content, and gives that and all before it back as one. */
+/** Reads batches until the first one with content, or until the end, and gives that and all before it back as one. */
 const untilCommit = (
-  next: Effect.Effect<Batch, Option.Option<RouterError.TargetError>>
+  next: Effect.Effect<Batch, Option.Option<RouterError.TargetError>>,
+  whole: boolean,
+  onEmpty: (text: string, error: RouterError.EmptyCompletion) => Effect.Effect<never, RouterError.TargetError>
 ): Effect.Effect<Batch, RouterError.TargetError> => {
   const chunks: Array<Chunk.Chunk> = []
   const bytes: Array<Uint8Array> = []
   let heldBytes = 0
   const held = () => ({ bytes: Buffer.concat(bytes), chunks })
   const read: Effect.Effect<Batch, RouterError.TargetError> = Effect.matchEffect(next, {
-    // an end without a problem: a complete answer without content
-    onFailure: Option.match({ onNone: () => Effect.succeed(held()), onSome: Effect.fail }),
+    onFailure: Option.match({
+      // an end without a problem: a complete answer without content
+      onNone: () => Effect.succeed(held()),
+      onSome: (error) =>
+        error._tag === "EmptyCompletion" ? onEmpty(Buffer.concat(bytes).toString(), error) : Effect.fail(error)
+    }),
     onSuccess: (batch) => {
-      chunks.push(...batch.chunks)
+      for (const chunk of batch.chunks) {
+        chunks.push(chunk)
+      }
       bytes.push(batch.bytes)
       heldBytes += batch.bytes.length
-      const committed = batch.chunks.some(Chunk.hasContent) || chunks.length > maxHeldChunks || heldBytes > maxHeldBytes
-      return committed ? Effect.succeed(held()) : read
+      const isFull = chunks.length > maxHeldChunks || heldBytes > maxHeldBytes
+      const committed = batch.chunks.some(Chunk.hasContent) || isFull
+      return committed && !whole ? Effect.succeed(held()) : read
     }
   })
   return read
 }
 
+const look = ({ chunks }: Batch) => ({ isData: chunks.length > 0, isContent: chunks.some(Chunk.hasContent) })
+
 const decodeBatches = (
   pull: Effect.Effect<EffectChunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>,
   response: HttpClientResponse.HttpClientResponse,
-  options: Options
+  options: Options,
+  note: ReturnType<typeof Activity.noting>
 ): Effect.Effect<Batch, Option.Option<RouterError.TargetError>> => {
   const decoder = ChunkDecoder.make(options)
   let ended = false
@@ -89,15 +108,17 @@ const decodeBatches = (
     onSuccess: (parts) => {
       const chunks: Array<Chunk.Chunk> = []
       for (const part of parts) {
-        chunks.push(...decoder.feed(part))
+        for (const chunk of decoder.feed(part)) {
+          chunks.push(chunk)
+        }
       }
       return chunks.length === 0 && decoder.problem !== undefined
         ? fail(decoder.problem)
         : Effect.succeed({ bytes: Buffer.concat([...parts]), chunks })
     },
     onFailure: (error) =>
-      // a connection that breaks after the last word has cut nothing off
-      Option.isNone(error) || decoder.complete
+      // a response without a body ends here; a connection that breaks after the last word has cut nothing off
+      Option.isNone(error) || error.value.reason === "EmptyBody" || decoder.complete
         ? end
         : Effect.fail(Option.map(error, Problem.transport(options)))
   })
@@ -106,7 +127,7 @@ const decodeBatches = (
     if (decoder.problem !== undefined) {
       return fail(decoder.problem)
     }
-    return ended || decoder.done ? Effect.fail(Option.none()) : read
+    return ended || decoder.done ? Effect.fail(Option.none()) : note(read, look)
   })
 }
 
@@ -128,8 +149,14 @@ export const commit = (
       const parent = yield* CallScope
       const scope = yield* parent === undefined ? Scope.make() : Scope.fork(parent, ExecutionStrategy.sequential)
       const pull = yield* Scope.extend(Stream.toPull(response.stream), scope)
-      const next = decodeBatches(pull, response, options)
-      const first = yield* restore(untilCommit(next)).pipe(
+      const activity = yield* Activity.CurrentActivity
+      const next = decodeBatches(pull, response, options, Activity.noting(activity, yield* Activity.readClock))
+      // some answer with an error of plain JSON under the type of an event stream: to its grammar that is nothing
+      const onEmpty = (text: string, error: RouterError.EmptyCompletion) => {
+        const problem = Problem.inText(text)
+        return problem === undefined ? Effect.fail(error) : Problem.fail(problem, response, options)
+      }
+      const first = yield* restore(untilCommit(next, options.commit === "whole", onEmpty)).pipe(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
       const batches = Stream.concat(Stream.make(first), Stream.repeatEffectOption(next)).pipe(

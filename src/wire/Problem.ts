@@ -7,9 +7,12 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
 import * as RouterError from "../RouterError.js"
 import * as Classify from "./Classify.js"
+import * as ErrorEnvelope from "./ErrorEnvelope.js"
+import * as Json from "./Json.js"
 
 /**
  * Why an answer is none, or a stream cannot go on.
@@ -35,6 +38,19 @@ export interface Origin {
   readonly target?: string | undefined
   /** Texts that no error may show, wherever an answer repeats them. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
+}
+
+/**
+ * The error that a text is, when it is JSON with one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const inText = (text: string): Problem | undefined => {
+  const json = Json.parse(text)
+  return Either.isRight(json) && ErrorEnvelope.parse(json.right) !== undefined
+    ? { _tag: "Error", json: json.right, text }
+    : undefined
 }
 
 const toError = (
@@ -73,10 +89,11 @@ export const fail = (
   Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => Effect.fail(toError(problem, response, origin, nowMillis)))
 
 /**
- * The error of a broken connection.
+ * The error of a broken connection. A policy below, such as a timeout, can break a body only with an error of the platform, and is
+ * the `cause` of that.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const transport = ({ target }: Origin) => (error: HttpClientError.HttpClientError): RouterError.TargetError =>
-  Classify.fromTransport(error, target)
+  RouterError.isTargetError(error.cause) ? error.cause : Classify.fromTransport(error, target)

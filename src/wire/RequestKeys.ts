@@ -42,7 +42,17 @@ const routing = {
   fallbacks: ["fallbacks", list(table({}))],
   cache: ["cache", object(table({}))],
   loadBalancer: ["load_balancer", object(table({ models: ["models", list(table({}))] }))],
-  timeout: ["timeout", object(table({ callTimeout: "call_timeout" }))],
+  timeout: [
+    "timeout",
+    object(table({
+      callTimeout: "call_timeout",
+      firstByteTimeout: "first_byte_timeout",
+      firstContentTimeout: "first_content_timeout",
+      idleTimeout: "idle_timeout",
+      progressTimeout: "progress_timeout",
+      totalTimeout: "total_timeout"
+    }))
+  ],
   prompt: ["prompt", object(table({}))]
 } as const
 
@@ -122,6 +132,7 @@ export const notForUpstream: ReadonlySet<string> = new Set([
   "loadBalancer",
   "load_balancer",
   "timeout",
+  "commit",
   "prompt",
   "variables",
   "guardrails",

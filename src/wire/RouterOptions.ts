@@ -61,13 +61,39 @@ export const LoadBalancer = Schema.Struct({
 })
 
 /**
+ * The clocks of a call, in milliseconds, at least 1 each. All but the last are for one attempt.
+ *
  * @since 0.1.0
  * @category schemas
  */
 export const Timeout = Schema.Struct({
-  /** Milliseconds for one attempt, its whole answer included; at least 1. */
-  callTimeout: numberFrom(1)
-})
+  /** Until the answer is complete, its body or stream included. */
+  callTimeout: Schema.optional(numberFrom(1)),
+  /** Until the answer begins: its headers. */
+  firstByteTimeout: Schema.optional(numberFrom(1)),
+  /** Until the first content: text, reasoning, a tool call, a refusal. */
+  firstContentTimeout: Schema.optional(numberFrom(1)),
+  /** Between two reads of anything: comments, which keep a connection alive, count. */
+  idleTimeout: Schema.optional(numberFrom(1)),
+  /** Between two data events of a stream: comments do not count. */
+  progressTimeout: Schema.optional(numberFrom(1)),
+  /** For the whole call: queueing, all attempts, the waits between them, and the stream. */
+  totalTimeout: Schema.optional(numberFrom(1))
+}).pipe(Schema.filter((clocks) =>
+  Object.values(clocks).some((clock) => clock !== undefined) || {
+    path: ["callTimeout"],
+    message: "expected at least one clock: the milliseconds of callTimeout or of another one"
+  }
+))
+
+/**
+ * From when on a stream is handed over and cannot be retried any more: from its first content, the default, or not before it is
+ * complete. `"whole"` rescues an answer that breaks at any point, for the price of its first words coming last.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Commit = Schema.Literal("firstContent", "whole")
 
 /**
  * A stored prompt.
@@ -158,6 +184,7 @@ const shared = {
   cache: Schema.optional(Cache),
   loadBalancer: Schema.optional(LoadBalancer),
   timeout: Schema.optional(Timeout),
+  commit: Schema.optional(Commit),
   prompt: Schema.optional(PromptReference)
 }
 
@@ -190,6 +217,8 @@ export const Envelope = Schema.Struct({
  */
 export const fields = {
   ...shared,
+  /** When a stream is committed. Default `"firstContent"`. */
+  commit: Schema.optional(Commit),
   /** Values for the `{{name}}` placeholders in the texts of the messages. */
   variables: Schema.optional(freeForm),
   guardrails: Schema.optional(Schema.Array(Guardrail)),

@@ -5,7 +5,7 @@
  */
 import type * as Schema from "effect/Schema"
 import { setOwn } from "./Keys.js"
-import type { Envelope, fields, PromptReference } from "./RouterOptions.js"
+import type { Commit, Envelope, fields, PromptReference, Timeout } from "./RouterOptions.js"
 
 /**
  * Extra attempts when `retry` is given without `count`: the published default.
@@ -56,8 +56,9 @@ export interface Routing {
   /** `ttl` in seconds. */
   readonly cache?: { readonly ttl: number } | undefined
   readonly loadBalancer?: ReadonlyArray<{ readonly model: string; readonly weight: number }> | undefined
-  /** `callTimeout` in milliseconds, for one attempt. */
-  readonly timeout?: { readonly callTimeout: number } | undefined
+  /** In milliseconds; all but `totalTimeout` for one attempt. */
+  readonly timeout?: typeof Timeout.Type | undefined
+  readonly commit?: typeof Commit.Type | undefined
   readonly variables?: { readonly [name: string]: unknown } | undefined
   readonly prompt?: typeof PromptReference.Type | undefined
   /** The display name of the call in traces. */
@@ -106,7 +107,8 @@ export const resolve = (request: Fields): Routing => {
     ...(loadBalancer && {
       loadBalancer: loadBalancer.models.map(({ model, weight }) => ({ model, weight: weight ?? defaultWeight }))
     }),
-    ...(timeout && { timeout: { callTimeout: timeout.callTimeout } }),
+    ...(timeout && { timeout }),
+    ...(request.commit && { commit: request.commit }),
     ...(variables && { variables }),
     ...(prompt && { prompt }),
     ...(name !== undefined && { name })

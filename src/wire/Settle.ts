@@ -18,6 +18,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { constVoid } from "effect/Function"
+import { asksForStream } from "../internal/accept.js"
+import * as Activity from "../internal/activity.js"
 import { type Execute, onion } from "../internal/onion.js"
 import { readText } from "../internal/readText.js"
 import type * as RouterError from "../RouterError.js"
@@ -47,10 +49,6 @@ const mediaType = (response: Response): string =>
 /** Some providers leave out the type of a stream or call it plain text; JSON and HTML are what they say they are. */
 const mayBeEventStream = (response: Response): boolean =>
   ["text/event-stream", "text/plain", "application/octet-stream", ""].includes(mediaType(response))
-
-/** What the request asks for, not what the answer claims: an event stream is asked for in `accept`. */
-const asksForStream = (request: HttpClientRequest.HttpClientRequest): boolean =>
-  request.headers["accept"]?.includes("text/event-stream") ?? false
 
 const rejected = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
   readText(response, Classify.maxErrorBodyBytes, constVoid).pipe(
@@ -92,10 +90,18 @@ const successJson = (
     : Problem.fail({ _tag: "Error", json: json.right, text }, response, options)
 }
 
-const hasAnswer = (choice: Completion.Choice): boolean =>
-  choice.finishReason !== undefined || Object.keys(choice.message).some((member) => member !== "role")
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === "" || Array.isArray(value) && value.length === 0
 
-const settleCompletion = (response: Response, options: Options): Effect.Effect<Response, RouterError.TargetError> =>
+const hasAnswer = (choice: Completion.Choice): boolean =>
+  choice.finishReason !== undefined ||
+  Object.entries(choice.message).some(([member, value]) => member !== "role" && !isNothing(value))
+
+const settleCompletion = (
+  request: HttpClientRequest.HttpClientRequest,
+  response: Response,
+  options: Options
+): Effect.Effect<Response, RouterError.TargetError> =>
   Effect.gen(function*() {
     const body = yield* readText(response, ChunkDecoder.defaultMaxBytes, Problem.transport(options))
     if (!body.complete) {
@@ -117,7 +123,8 @@ const settleCompletion = (response: Response, options: Options): Effect.Effect<R
         : { _tag: "Error", json, text: body.text }
       return yield* Problem.fail(problem, response, options)
     }
-    return new CompletionResponse(response.request, {
+    // not the request of the response: that one has the key in it
+    return new CompletionResponse(request, {
       status: response.status,
       headers: response.headers,
       text: Effect.succeed(body.text),
@@ -127,13 +134,16 @@ const settleCompletion = (response: Response, options: Options): Effect.Effect<R
 
 /** A stream was asked for and something else came: an error that says so, whatever it holds. */
 const settleWithoutStream = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
-  readText(response, Classify.maxErrorBodyBytes, Problem.transport(options)).pipe(
-    Effect.flatMap((body) => mediaType(response) === "application/json" ? successJson(response, body.text, options) : Effect.void),
-    Effect.zipRight(Problem.fail(
-      { _tag: "Malformed", reason: "a stream was asked for and the answer is none" },
-      response,
-      options
-    ))
+  Effect.flatMap(
+    readText(response, Classify.maxErrorBodyBytes, Problem.transport(options)),
+    ({ text }) =>
+      Problem.fail(
+        text.trim() === ""
+          ? { _tag: "Empty" }
+          : Problem.inText(text) ?? { _tag: "Malformed", reason: "a stream was asked for and the answer is none" },
+        response,
+        options
+      )
   )
 
 const settleResponse = (
@@ -145,9 +155,15 @@ const settleResponse = (
     return rejected(response, options)
   }
   if (!asksForStream(request)) {
-    return settleCompletion(response, options)
+    return settleCompletion(request, response, options)
   }
-  return mayBeEventStream(response) ? Commit.commit(response, options) : settleWithoutStream(response, options)
+  if (!mayBeEventStream(response)) {
+    return settleWithoutStream(response, options)
+  }
+  return Effect.map(
+    Commit.commit(response, options),
+    (stream) => stream.withBatches(stream.batches, request)
+  )
 }
 
 /**
@@ -175,7 +191,7 @@ export const settle = (options: Options = {}) =>
 ): HttpClient.HttpClient.With<Exclude<E, HttpClientError.HttpClientError> | RouterError.TargetError, R> =>
   onion(self, (request, execute: Execute<E, R>) =>
     Effect.matchEffect(execute(request), {
-      onSuccess: (response) => settleResponse(request, response, options),
+      onSuccess: (response) => Effect.zipRight(Activity.noteHeaders, settleResponse(request, response, options)),
       onFailure: (error) =>
         Effect.fail(
           HttpClientError.isHttpClientError(error)
