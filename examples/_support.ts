@@ -1,8 +1,8 @@
 import { FetchHttpClient } from "@effect/platform"
+import { Console, Effect, Layer } from "effect"
 import type { Route } from "effect-llm-router"
 import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect, Layer } from "effect"
 
 /** The router over the providers that have a key in the environment. */
 export const live = ChatCompletions.layer.pipe(

@@ -1,9 +1,9 @@
 /**
  * The cache: identical calls at the same time are one call upstream, later ones none.
  */
+import { Console, Effect } from "effect"
 import { ChatCompletions } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect } from "effect"
 import { offline } from "./_support.js"
 
 const ask = (name: string) =>
@@ -15,10 +15,13 @@ const ask = (name: string) =>
   })
 
 const report = (label: string, completions: ReadonlyArray<ChatCompletions.RoutedCompletion>) =>
-  Effect.flatMap(Testing.calls, (calls) =>
-    Console.log(`${label.padEnd(26)} ${
-      completions.map((completion) => completion.route.cache).join(", ").padEnd(22)
-    } upstream calls: ${calls.length}`))
+  Effect.flatMap(
+    Testing.calls,
+    (calls) =>
+      Console.log(`${label.padEnd(26)} ${
+        completions.map((completion) => completion.route.cache).join(", ").padEnd(22)
+      } upstream calls: ${calls.length}`)
+  )
 
 const main = Effect.gen(function*() {
   yield* report("three at the same time", yield* Effect.all([ask("Ada"), ask("Ada"), ask("Ada")], { concurrency: 3 }))

@@ -2,9 +2,9 @@
  * The policies without the service: in an order of your own around any `HttpClient`, with a policy of your own among them.
  */
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
+import { Console, Effect, Layer, Schedule } from "effect"
 import { Fallback, HttpPolicy, OpenAiCompatible, Retry, Settle, Timeout } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect, Layer, Schedule } from "effect"
 
 /** A policy of your own: says what each attempt came to. */
 const withLog = (name: string) =>

@@ -4,9 +4,9 @@
  *   npm run example                             offline, against a server on this machine
  *   npm run example -- --live groq/MODEL        with GROQ_API_KEY in the environment, against the real one
  */
+import { Console, Effect } from "effect"
 import { ChatCompletions } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect } from "effect"
 import { live, offline, printRoute } from "./_support.js"
 
 const ask = (model: string) =>

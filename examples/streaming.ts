@@ -2,9 +2,9 @@
  * Streams: a provider that fails before its first word is replaced without anybody noticing; one that breaks in the middle ends
  * with an error that holds the text so far.
  */
+import { Console, Effect, Redacted, Stream } from "effect"
 import { ChatCompletions } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect, Redacted, Stream } from "effect"
 import { offline, printRoute } from "./_support.js"
 
 const messages = [{ role: "user" as const, content: "Count to five." }]
@@ -29,10 +29,15 @@ const main = Effect.gen(function*() {
 
   yield* Console.log("\nThis one breaks in the middle. Nothing is retried, for you have its first words already:")
   yield* print({ model: "broken/large", messages, fallbacks: [{ model: "steady/small" }] }).pipe(
-    Effect.catchTag("StreamInterrupted", (error) =>
-      Console.log(`\n  ${error.message}\n  text so far: ${
-        JSON.stringify(Redacted.value(error.partial).choices[0]?.message.content)
-      }`))
+    Effect.catchTag(
+      "StreamInterrupted",
+      (error) =>
+        Console.log(
+          `\n  ${error.message}\n  text so far: ${
+            JSON.stringify(Redacted.value(error.partial).choices[0]?.message.content)
+          }`
+        )
+    )
   )
 })
 

@@ -3,9 +3,9 @@
  * with a key the real thing. Only the layers change.
  */
 import { FetchHttpClient } from "@effect/platform"
+import { Console, Effect, Fiber, Layer, TestClock, TestContext } from "effect"
 import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect, Fiber, Layer, TestClock, TestContext } from "effect"
 import { offline } from "./_support.js"
 
 // the program under test knows nothing of transports
@@ -42,9 +42,9 @@ const test = Effect.gen(function*() {
 
 const main = Effect.gen(function*() {
   yield* Console.log(`in memory:   ${yield* test}`)
-  yield* Console.log(`over HTTP:   ${
-    yield* Effect.provide(program, offline({ ...script, "acme/large": Testing.completion("Hello") }))
-  }`)
+  yield* Console.log(
+    `over HTTP:   ${yield* Effect.provide(program, offline({ ...script, "acme/large": Testing.completion("Hello") }))}`
+  )
 })
 
 await Effect.runPromise(Effect.provide(main, FetchHttpClient.layer))

@@ -1,9 +1,9 @@
 /**
  * Weighted load balancing: each call draws its target anew.
  */
+import { Console, Effect, Random } from "effect"
 import { ChatCompletions } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Console, Effect, Random } from "effect"
 import { offline } from "./_support.js"
 
 const calls = 200

@@ -52,6 +52,7 @@ import * as Plan from "./service/Plan.js"
 import type { ChatRequest } from "./wire/ChatRequest.js"
 import type { Chunk } from "./wire/Chunk.js"
 import type { Completion } from "./wire/Completion.js"
+import * as Settle from "./wire/Settle.js"
 
 /**
  * A completion, and how it was come by.
@@ -103,7 +104,8 @@ const whenSet = <A, E, R>(
 /** One target with the policies that each target has for itself. */
 const targetClient = (plan: Plan.Plan) => (target: Providers.Target) =>
   target.client.pipe(
-    whenSet(plan.callTimeout, Timeout.withCallTimeout),
+    Settle.settle({ ...plan.settle, ...target.settle }),
+    Timeout.withClocks(plan.clocks),
     Attempts.withAttempt(target.id),
     whenSet(plan.retry, Retry.withRetry)
   )
@@ -131,7 +133,7 @@ const isStorable = (cacheFallbacks: boolean) => ({ route, text }: CacheStore.Can
  */
 const pipeline = (plan: Plan.Plan, scope: string) =>
   chain(plan).pipe(
-    whenSet(plan.deadline, Timeout.withDeadline),
+    whenSet(plan.totalTimeout, Timeout.withDeadline),
     whenSet(plan.cache, ({ key, storeFallbacks, ttl }) =>
       ResponseCache.withCache({
         ttl: `${ttl} seconds`,

@@ -1,5 +1,5 @@
 /**
- * The policies of requests that name none. What a request names itself wins, field by field.
+ * The policies of requests that name none. What a request names itself wins, field by field, and of `timeout` clock by clock.
  *
  * @since 0.1.0
  */
@@ -12,18 +12,21 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import * as ChatRequest from "./wire/ChatRequest.js"
+import * as Limits from "./wire/Limits.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Defaults extends Pick<ChatRequest.ChatRequest, "cache" | "fallbacks" | "retry" | "timeout"> {
+export interface Defaults
+  extends Pick<ChatRequest.ChatRequest, "cache" | "commit" | "fallbacks" | "retry" | "timeout">
+{
   /** The waits between retries. Default `Retry.backoff`: 1, 2, 4, 8, 16 s ± 25 %. */
   readonly backoff?: Schedule.Schedule<unknown, unknown> | undefined
   /** The longest wait asked for by a provider that is waited for before the next target is tried. Default 60 seconds. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** The time for a whole call: all attempts, waits and the stream. Default: no limit. */
-  readonly deadline?: Duration.DurationInput | undefined
+  /** How much of an answer is read. Default `Limits.defaults`, limit by limit. */
+  readonly limits?: Partial<Limits.Limits> | undefined
   /** Whether the cache keeps an answer that was given by another target than the first. Default `false`. */
   readonly cacheFallbacks?: boolean | undefined
 }
@@ -41,8 +44,9 @@ export class RouterDefaults extends Context.Reference<RouterDefaults>()("effect-
 
 /** Bounds are those of a request's own fields. */
 const validated = (defaults: Defaults): Defaults => {
-  const { cache, fallbacks, retry, timeout } = defaults
-  const request = { model: "-", messages: [], cache, fallbacks, retry, timeout }
+  Limits.make(defaults.limits)
+  const { cache, commit, fallbacks, retry, timeout } = defaults
+  const request = { model: "-", messages: [], cache, commit, fallbacks, retry, timeout }
   return Either.getOrThrowWith(Either.map(ChatRequest.validate(request), () => defaults), (error) => error)
 }
 

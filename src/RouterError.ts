@@ -8,12 +8,12 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
-import type * as Arr from "effect/Array"
 import * as Schema from "effect/Schema"
-import { Completion } from "./wire/Completion.js"
 import { Route } from "./Route.js"
+import { Completion } from "./wire/Completion.js"
 
 const context = {
   /** The target (`provider/model`) that the failed attempt went to. */
@@ -48,7 +48,9 @@ interface Described {
 const describe = (self: Described, what: string): string => {
   const details = [self.status, self.impliedStatus === undefined ? undefined : `as ${self.impliedStatus}`, self.code]
     .filter((detail) => detail !== undefined)
-  return `${self.target === undefined ? "" : `${self.target}: `}${what}${details.length === 0 ? "" : ` (${details.join(", ")})`}`
+  return `${self.target === undefined ? "" : `${self.target}: `}${what}${
+    details.length === 0 ? "" : ` (${details.join(", ")})`
+  }`
 }
 
 /**
@@ -184,7 +186,9 @@ export class Auth extends Schema.TaggedError<Auth>("effect-llm-router/RouterErro
  * @since 0.1.0
  * @category errors
  */
-export class NotFound extends Schema.TaggedError<NotFound>("effect-llm-router/RouterError/NotFound")("NotFound", answer) {
+export class NotFound
+  extends Schema.TaggedError<NotFound>("effect-llm-router/RouterError/NotFound")("NotFound", answer)
+{
   override get message(): string {
     return describe(this, "the model was not found")
   }

@@ -50,6 +50,10 @@ export * as HttpPolicy from "./policy/HttpPolicy.js"
 /**
  * @since 0.1.0
  */
+export * as Limits from "./wire/Limits.js"
+/**
+ * @since 0.1.0
+ */
 export * as LoadBalancer from "./policy/LoadBalancer.js"
 /**
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Effect, Fiber, Redacted, Stream, TestClock } from "effect"
 import { ChatCompletions, type ChatRequest, Fold } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Chunk, Effect, Fiber, Redacted, Stream, TestClock } from "effect"
 import { elapse, messages, scripted, targets } from "./support/router.js"
 
 const collect = (request: ChatRequest.ChatRequest) =>
@@ -43,20 +43,32 @@ describe("ChatCompletions.stream", () => {
       ["a status", Testing.status(503), "Unavailable"],
       ["a reset after the preamble", Testing.stream(hello, { cut: { after: 1, how: "reset" } }), "Transport"],
       ["an end after the preamble", Testing.stream(hello, { cut: { after: 1, how: "end" } }), "StreamTruncated"],
-      ["an error event", Testing.raw({
-        headers: { "content-type": "text/event-stream" },
-        body: `data: {"error":{"code":429,"message":"slow down"}}\n\n`
-      }), "RateLimited"],
-      ["a JSON error", Testing.raw({
-        headers: { "content-type": "application/json" },
-        body: `{"error":{"code":"overloaded_error"}}`
-      }), "Overloaded"],
+      [
+        "an error event",
+        Testing.raw({
+          headers: { "content-type": "text/event-stream" },
+          body: `data: {"error":{"code":429,"message":"slow down"}}\n\n`
+        }),
+        "RateLimited"
+      ],
+      [
+        "a JSON error",
+        Testing.raw({
+          headers: { "content-type": "application/json" },
+          body: `{"error":{"code":"overloaded_error"}}`
+        }),
+        "Overloaded"
+      ],
       ["HTML", Testing.raw({ headers: { "content-type": "text/html" }, body: "<html>" }), "BadResponse"],
       ["nothing", Testing.raw({ headers: { "content-type": "text/event-stream" }, body: "" }), "EmptyCompletion"],
-      ["malformed JSON", Testing.raw({
-        headers: { "content-type": "text/event-stream" },
-        body: "data: {\"choices\":[{\n\n"
-      }), "BadResponse"]
+      [
+        "malformed JSON",
+        Testing.raw({
+          headers: { "content-type": "text/event-stream" },
+          body: "data: {\"choices\":[{\n\n"
+        }),
+        "BadResponse"
+      ]
     ] as const
   ) {
     it.effect(`before the first content, ${name} is retried and failed over`, () =>
@@ -127,7 +139,11 @@ describe("ChatCompletions.stream", () => {
       }
       const [call] = yield* Testing.calls
       assert.isTrue(call?.aborted)
-    }).pipe(Effect.provide(scripted({ "a/x": Testing.stream(["Hel", "lo", "!"], { between: "1 second", delay: "1 second" }) }))))
+    }).pipe(
+      Effect.provide(
+        scripted({ "a/x": Testing.stream(["Hel", "lo", "!"], { between: "1 second", delay: "1 second" }) })
+      )
+    ))
 
   it.effect("a timeout before the first content is failed over", () =>
     Effect.gen(function*() {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
 import { ChatCompletions, type ChatRequest, Fold } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
 import { messages, scripted, targets } from "./support/router.js"
 
 const request: ChatRequest.ChatRequest = { model: "a/x", messages, cache: { type: "exact_match", ttl: 60 } }
@@ -41,7 +41,12 @@ const rich = {
     },
     { index: 1, message: { role: "assistant", content: "Other" }, finish_reason: "stop" }
   ],
-  usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, completion_tokens_details: { reasoning_tokens: 1 } },
+  usage: {
+    prompt_tokens: 1,
+    completion_tokens: 2,
+    total_tokens: 3,
+    completion_tokens_details: { reasoning_tokens: 1 }
+  },
   citations: ["kept"]
 }
 
@@ -101,7 +106,9 @@ describe("streams and the cache", () => {
     Effect.gen(function*() {
       const seen: Array<string> = []
       const fiber = yield* Effect.fork(Stream.runForEach(ChatCompletions.stream(request), (chunk) =>
-        Effect.sync(() => seen.push(chunk.choices[0]?.delta.content ?? ""))))
+        Effect.sync(() =>
+          seen.push(chunk.choices[0]?.delta.content ?? "")
+        )))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(seen, ["", "Hel"])
       yield* TestClock.adjust("10 seconds")
@@ -110,7 +117,10 @@ describe("streams and the cache", () => {
 
   it.effect("identical streams share one upstream, each from its start and at its own pace", () =>
     Effect.gen(function*() {
-      const read = Effect.map(collect(request), (chunks) => [status(chunks), folded(chunks).choices[0]?.message.content])
+      const read = Effect.map(
+        collect(request),
+        (chunks) => [status(chunks), folded(chunks).choices[0]?.message.content]
+      )
       const slow = ChatCompletions.stream(request).pipe(
         Stream.mapEffect((chunk) => Effect.as(Effect.sleep("10 seconds"), chunk)),
         Stream.runCollect,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Random, Redacted, Schedule, TestClock } from "effect"
 import { ChatCompletions, type ChatRequest, ResponseCache, RouterDefaults, type RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Effect, Fiber, Random, Redacted, Schedule, TestClock } from "effect"
 import { elapse, messages, scripted, targets } from "./support/router.js"
 
 const create = (request: ChatRequest.ChatRequest) => elapse(ChatCompletions.create(request))
@@ -385,12 +385,16 @@ describe("RouterDefaults", () => {
       assert.strictEqual((yield* Fiber.join(hanging))._tag, "DeadlineExceeded")
       // 1 + 2 s fit into 5, 4 more do not: it fails at 3 s
       const before = (yield* Testing.calls).length
-      const failing = yield* Effect.fork(Effect.flip(ChatCompletions.create({ model: "a/x", messages, retry: { count: 5 } })))
+      const failing = yield* Effect.fork(
+        Effect.flip(ChatCompletions.create({ model: "a/x", messages, retry: { count: 5 } }))
+      )
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual((yield* Fiber.join(failing))._tag, "Unavailable")
       assert.strictEqual((yield* Testing.calls).length - before, 3)
     }).pipe(
-      Effect.provide(RouterDefaults.layer({ deadline: "5 seconds", backoff: Schedule.exponential("1 second") })),
+      Effect.provide(
+        RouterDefaults.layer({ timeout: { totalTimeout: 5000 }, backoff: Schedule.exponential("1 second") })
+      ),
       Effect.provide(scripted({ ...script, "h/x": Testing.hang }))
     ))
 

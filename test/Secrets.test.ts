@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Layer, Logger, LogLevel, Option, Redacted, Stream, Tracer } from "effect"
 import { ChatCompletions, type ChatRequest, RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Cause, Effect, Exit, Layer, Logger, LogLevel, Option, Redacted, Stream, Tracer } from "effect"
 import { inspect } from "node:util"
 import { elapse, scripted } from "./support/router.js"
 
@@ -87,7 +87,11 @@ const recordingTracer = (spans: Array<unknown>) =>
 
 /** Everything that a program could print of a value. */
 const printed = (value: unknown): string =>
-  [JSON.stringify(value, (_, member) => typeof member === "bigint" ? String(member) : member), String(value), inspect(value, { depth: 12, showHidden: true, getters: false })].join("\n")
+  [
+    JSON.stringify(value, (_, member) => typeof member === "bigint" ? String(member) : member),
+    String(value),
+    inspect(value, { depth: 12, showHidden: true, getters: false })
+  ].join("\n")
 
 const assertClean = (where: string, text: string) => {
   for (const [name, secret] of Object.entries(secrets)) {

@@ -23,7 +23,11 @@ export class Activity {
 
   headers(now: number): void {
     if (this.headersAt === undefined) {
-      this.headersAt = this.bytesAt = this.dataAt = this.releasedAt = now
+      this.headersAt =
+        this.bytesAt =
+        this.dataAt =
+        this.releasedAt =
+          now
     }
     this.outer?.headers(now)
   }
@@ -50,9 +54,11 @@ export class Activity {
 }
 
 /** The activity of the current attempt, where there is a clock that wants to know. */
-export class CurrentActivity extends Context.Reference<CurrentActivity>()("effect-llm-router/internal/CurrentActivity", {
-  defaultValue: (): Activity | undefined => undefined
-}) {}
+export class CurrentActivity
+  extends Context.Reference<CurrentActivity>()("effect-llm-router/internal/CurrentActivity", {
+    defaultValue: (): Activity | undefined => undefined
+  })
+{}
 
 /** Reads the monotonic clock of the current fiber, as a function. */
 export const readClock: Effect.Effect<() => number> = Effect.map(
@@ -86,8 +92,10 @@ export const noteReads = <A, E, R>(
   activity: Activity,
   now: () => number
 ): Stream.Stream<A, E, R> =>
-  Stream.unwrapScoped(Effect.map(Stream.toPull(stream), (pull) =>
-    Stream.repeatEffectChunkOption(noting(activity, now)(pull, () => ({ isData: true, isContent: true })))))
+  Stream.unwrapScoped(
+    Effect.map(Stream.toPull(stream), (pull) =>
+      Stream.repeatEffectChunkOption(noting(activity, now)(pull, () => ({ isData: true, isContent: true }))))
+  )
 
 /** Notes that the headers are there. */
 export const noteHeaders: Effect.Effect<void> = Effect.flatMap(

@@ -8,8 +8,7 @@ const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"])
  *
  * @internal
  */
-export const isCacheable = (request: HttpClientRequest.HttpClientRequest): boolean =>
-  methods.has(request.method)
+export const isCacheable = (request: HttpClientRequest.HttpClientRequest): boolean => methods.has(request.method)
 
 const textualType =
   /^(?:text\/(?!event-stream)|application\/(?:[^;]*\+)?(?:json|xml)\b|application\/x-www-form-urlencoded\b)/i

@@ -98,7 +98,9 @@ export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
     return call.execute.pipe(
       Effect.provideService(Route.CurrentRecorder, call.recorder),
       Effect.flatMap((response) =>
-        isTextual(response.headers) ? read(call, response) : Effect.succeed<Answer>({ _tag: "Unread", take: takeOnce(response) })
+        isTextual(response.headers)
+          ? read(call, response)
+          : Effect.succeed<Answer>({ _tag: "Unread", take: takeOnce(response) })
       )
     )
   })

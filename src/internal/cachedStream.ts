@@ -38,8 +38,7 @@ export const fromEntry = (
     Either.flatMap(Either.mapLeft(Json.parse(entry.body), (error) => error.reason), Completion.fromWire),
     {
       onLeft: () => Option.none(),
-      onRight: (completion) =>
-        Option.some(Replay.response(request, CachedCall.fromEntry(request, entry), completion))
+      onRight: (completion) => Option.some(Replay.response(request, CachedCall.fromEntry(request, entry), completion))
     }
   )
 

@@ -10,8 +10,10 @@ import * as Stream from "effect/Stream"
 /** What the source holds is let go by its finalizers, which are only there once it was begun. */
 const failBegun = <A, E, R, E2>(stream: Stream.Stream<A, E, R>, error: () => E2): Stream.Stream<A, E | E2, R> =>
   Stream.unwrapScoped(
-    Effect.flatMap(Stream.toPull(stream), (pull) =>
-      Effect.as(Effect.raceFirst(Effect.exit(pull), Effect.void), Stream.failSync(error)))
+    Effect.flatMap(
+      Stream.toPull(stream),
+      (pull) => Effect.as(Effect.raceFirst(Effect.exit(pull), Effect.void), Stream.failSync(error))
+    )
   )
 
 /**

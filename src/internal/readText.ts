@@ -35,7 +35,11 @@ export const readText = <E>(
     activity === undefined && isWithin(response.headers, maxBytes)
       ? Effect.mapBoth(response.text, { onFailure: onError, onSuccess: (text) => ({ text, complete: true }) })
       : Effect.flatMap(Activity.readClock, (now) => {
-        const bytes = Stream.mapError(response.stream, onError)
+        // a response without a body is an error to some transports, and an empty text here
+        const bytes = Stream.catchAll(
+          response.stream,
+          (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(onError(error))
+        )
         return collect(activity === undefined ? bytes : Activity.noteReads(bytes, activity, now), maxBytes)
       }))
 

@@ -142,16 +142,19 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
 
   const fly = <E, SE, R>(flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
     Effect.scopedWith((own) =>
-      Effect.flatMap(call.open(own), ({ head, stream }) =>
-        Effect.flatMap(Scope.extend(Stream.toPull(stream), own), (pull) => {
-          const source = makeSource<A, SE>()
-          flight.close = () => end(source, Effect.interrupt)
-          Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
-          return Effect.flatMap(serve(source, pull, call.onElement), (reason) => {
-            end(source, Effect.fail(reason))
-            return Option.isNone(reason) ? call.onComplete : Effect.void
+      Effect.flatMap(
+        call.open(own),
+        ({ head, stream }) =>
+          Effect.flatMap(Scope.extend(Stream.toPull(stream), own), (pull) => {
+            const source = makeSource<A, SE>()
+            flight.close = () => end(source, Effect.interrupt)
+            Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
+            return Effect.flatMap(serve(source, pull, call.onElement), (reason) => {
+              end(source, Effect.fail(reason))
+              return Option.isNone(reason) ? call.onComplete : Effect.void
+            })
           })
-        }))
+      )
     )
 
   /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */

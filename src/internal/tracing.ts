@@ -13,10 +13,14 @@ const isTraced: Effect.Effect<boolean> = Effect.tracerWith((tracer) => Effect.su
  *
  * @internal
  */
-export const withSpan = (name: string, attributes: Readonly<Record<string, string>> = {}) =>
-<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(isTraced, (traced) =>
-    traced
-      ? Effect.useSpan(name, { kind: "client", captureStackTrace: false, attributes }, (span) =>
-        Effect.withParentSpan(self, span))
-      : self)
+export const withSpan =
+  (name: string, attributes: Readonly<Record<string, string>> = {}) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(isTraced, (traced) =>
+      traced
+        ? Effect.useSpan(
+          name,
+          { kind: "client", captureStackTrace: false, attributes },
+          (span) => Effect.withParentSpan(self, span)
+        )
+        : self)

@@ -163,8 +163,12 @@ const validTtl = (input: Duration.DurationInput): Duration.Duration => {
  * Failures are never stored: the callers that wait share one, once. A call runs with the context, the client and the
  * options of the first caller. Responses come from memory and can be read any number of times.
  *
- * What passes through: requests other than GET, HEAD and POST, requests for an event stream, requests without a key,
- * and responses whose body is not a text (event streams, images). The `cache-control` of a response is not consulted.
+ * A stream of chat chunks (see `Settle`) is handed on while it is collected, and stored as a completion when it was complete, so
+ * that one entry serves those who ask for a stream and those who do not. Callers that ask for the same stream at the same
+ * time read one upstream, each from its start and at its own pace.
+ *
+ * What passes through: requests other than GET, HEAD and POST, requests without a key, and responses whose body is not a
+ * text (other event streams, images). The `cache-control` of a response is not consulted.
  *
  * Where there is a `Route.CurrentRecorder`, it learns whether the call was a `"hit"`, a `"miss"`, `"shared"` or a
  * `"bypass"`.
@@ -206,7 +210,10 @@ export const withCache = <E2 = never, R2 = never>(
             return Effect.succeed(CachedCall.fromContent(request, value.content, first))
           case "Unread":
             // one caller can have it, the others make a call of their own
-            return CachedCall.bypass(caller, Option.match(value.take(), { onNone: () => execute, onSome: Effect.succeed }))
+            return CachedCall.bypass(
+              caller,
+              Option.match(value.take(), { onNone: () => execute, onSome: Effect.succeed })
+            )
         }
       })
     })

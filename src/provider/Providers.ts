@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -14,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { sha256 } from "../internal/hash.js"
 import * as RouterError from "../RouterError.js"
-import * as Settle from "../wire/Settle.js"
+import type * as Settle from "../wire/Settle.js"
 import * as Hosts from "./Hosts.js"
 import * as OpenAiCompatible from "./OpenAiCompatible.js"
 import type { Provider } from "./Provider.js"
@@ -28,8 +29,10 @@ import type { Provider } from "./Provider.js"
 export interface Target {
   /** `provider/model` */
   readonly id: string
-  /** Gives only final answers (see `Settle`). */
-  readonly client: HttpClient.HttpClient.With<RouterError.TargetError>
+  /** Makes one HTTP request for each of its own, and gives whatever answer there is. */
+  readonly client: HttpClient.HttpClient.With<HttpClientError.HttpClientError | RouterError.InvalidRequest>
+  /** What `Settle` has to know of the provider to make its answers final. */
+  readonly settle: Settle.Options
 }
 
 /**
@@ -90,7 +93,8 @@ export const make = (
         const { doneTerminates, secrets } = entry.provider
         return Either.right({
           id,
-          client: entry.client(model).pipe(Settle.settle({ target: id, secrets, doneTerminates }))
+          client: entry.client(model),
+          settle: { target: id, secrets, doneTerminates }
         })
       }
     }

@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as CacheKey from "../policy/CacheKey.js"
 import type * as LoadBalancer from "../policy/LoadBalancer.js"
 import type * as Retry from "../policy/Retry.js"
+import type * as Timeout from "../policy/Timeout.js"
 import * as Variables from "../prompt/Variables.js"
 import type * as Providers from "../provider/Providers.js"
 import type { Defaults } from "../RouterDefaults.js"
@@ -17,6 +18,7 @@ import * as RouterError from "../RouterError.js"
 import * as ChatRequest from "../wire/ChatRequest.js"
 import * as RequestBody from "../wire/RequestBody.js"
 import * as Routing from "../wire/Routing.js"
+import type * as Settle from "../wire/Settle.js"
 
 /**
  * @since 0.1.0
@@ -32,9 +34,12 @@ export interface Plan {
   /** The targets after the first, in order. */
   readonly fallbacks: ReadonlyArray<Providers.Target>
   readonly retry: Retry.Options | undefined
-  /** Milliseconds for one attempt. */
-  readonly callTimeout: number | undefined
-  readonly deadline: Defaults["deadline"]
+  /** The clocks of one attempt, in milliseconds. */
+  readonly clocks: Timeout.Clocks
+  /** Milliseconds for the whole call. */
+  readonly totalTimeout: number | undefined
+  /** How an answer is made final. */
+  readonly settle: Settle.Options
   readonly cache: Cache | undefined
 }
 
@@ -67,7 +72,10 @@ interface Named {
 }
 
 /** Resolves every target, and reports each that cannot be. */
-const resolveAll = (models: ReadonlyArray<Named>, providers: Providers.Service): Result<ReadonlyArray<Providers.Target>> => {
+const resolveAll = (
+  models: ReadonlyArray<Named>,
+  providers: Providers.Service
+): Result<ReadonlyArray<Providers.Target>> => {
   const [errors, targets] = Arr.separate(models.map(({ model, path }) => providers.resolve(model, path)))
   return errors.length === 0
     ? Either.right(targets)
@@ -93,7 +101,10 @@ const fallbacksOf = (
   const own = (request.fallbacks ?? []).length > 0 ? "fallbacks" : "orq.fallbacks"
   return fallbacks.length > 0
     ? fallbacks.map((model, index) => ({ model, path: `${own}[${index}].model` }))
-    : (defaults.fallbacks ?? []).map(({ model }, index) => ({ model, path: `RouterDefaults.fallbacks[${index}].model` }))
+    : (defaults.fallbacks ?? []).map(({ model }, index) => ({
+      model,
+      path: `RouterDefaults.fallbacks[${index}].model`
+    }))
 }
 
 /** Everything that the answer depends on, and nothing of how it is to be had. */
@@ -106,6 +117,14 @@ const cacheKey = (
     CacheKey.canonical({ targets: loadBalancer ?? model, fallbacks: fallbacks.map(({ model }) => model), body }),
     (error) => RouterError.invalidField(error.path, "expected a value that JSON can say")
   )
+
+const clocksOf = (timeout: NonNullable<Routing.Routing["timeout"]>): Timeout.Clocks => ({
+  call: timeout.callTimeout,
+  firstByte: timeout.firstByteTimeout,
+  firstContent: timeout.firstContentTimeout,
+  idle: timeout.idleTimeout,
+  progress: timeout.progressTimeout
+})
 
 const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.post("/chat/completions", { headers: { accept }, body: RequestBody.fromJson(body) })
@@ -125,6 +144,7 @@ export const make = (input: unknown, providers: Providers.Service, defaults: Def
     const targets = yield* resolveAll([...heads, ...fallbacks], providers)
 
     const { stream_options: streamOptions, ...body } = ChatRequest.upstreamBody(request, messages)
+    const timeout = { ...defaults.timeout, ...routing.timeout }
     const retry = routing.retry ?? defaults.retry
     const cache = routing.cache ?? defaults.cache
     return {
@@ -137,8 +157,9 @@ export const make = (input: unknown, providers: Providers.Service, defaults: Def
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
       retry: retry && { ...retry, backoff: defaults.backoff, maxRetryAfter: defaults.maxRetryAfter },
-      callTimeout: (routing.timeout ?? defaults.timeout)?.callTimeout,
-      deadline: defaults.deadline,
+      clocks: clocksOf(timeout),
+      totalTimeout: timeout.totalTimeout,
+      settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits },
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
         key: yield* cacheKey(routing, fallbacks, body),

@@ -10,17 +10,9 @@
 import * as Either from "effect/Either"
 import * as Chunk from "./Chunk.js"
 import * as Json from "./Json.js"
+import * as Limits from "./Limits.js"
 import type { Problem } from "./Problem.js"
 import * as Sse from "./Sse.js"
-
-/**
- * The largest answer that is read, in bytes after decompression: far beyond any completion, small enough for a process that
- * holds many.
- *
- * @since 0.1.0
- * @category defaults
- */
-export const defaultMaxBytes = 64 * 1024 * 1024
 
 /**
  * @since 0.1.0
@@ -29,6 +21,8 @@ export const defaultMaxBytes = 64 * 1024 * 1024
 export interface Options {
   /** Whether `[DONE]` ends an answer without finish reasons: for providers that never send any. Default `false`. */
   readonly doneTerminates?: boolean | undefined
+  /** How much is read. Default `Limits.defaults`, limit by limit. */
+  readonly limits?: Partial<Limits.Limits> | undefined
 }
 
 /**
@@ -53,7 +47,8 @@ export interface ChunkDecoder {
  * @category constructors
  */
 export const make = (options: Options = {}): ChunkDecoder => {
-  const sse = Sse.makeDecoder()
+  const limits = Limits.make(options.limits)
+  const sse = Sse.makeDecoder({ maxEventBytes: limits.eventBytes })
   const unfinished = new Set<number>()
   const seen = new Set<number>()
   let bytesRead = 0
@@ -75,10 +70,10 @@ export const make = (options: Options = {}): ChunkDecoder => {
   }
 
   const decodeEvent = ({ data, event }: Sse.Event): Chunk.Chunk | undefined => {
-    const parsed = Json.parse(data)
+    const parsed = Json.parse(data, { maxDepth: limits.jsonDepth })
     if (Either.isLeft(parsed)) {
       problem = parsed.left.reason === "depth"
-        ? { _tag: "TooLarge", limit: "depth", maximum: Json.defaultMaxDepth }
+        ? { _tag: "TooLarge", limit: "depth", maximum: limits.jsonDepth }
         : event === "error"
         ? { _tag: "Error", json: data, text: data }
         : { _tag: "Malformed", reason: "an event of the stream is not JSON" }
@@ -128,13 +123,13 @@ export const make = (options: Options = {}): ChunkDecoder => {
         return []
       }
       bytesRead += bytes.length
-      if (bytesRead > defaultMaxBytes) {
-        problem = { _tag: "TooLarge", limit: "bytes", maximum: defaultMaxBytes }
+      if (bytesRead > limits.responseBytes) {
+        problem = { _tag: "TooLarge", limit: "bytes", maximum: limits.responseBytes }
         return []
       }
       const chunks = decodeEvents(sse.feed(bytes))
       if (sse.overflowed && problem === undefined && !done) {
-        problem = { _tag: "TooLarge", limit: "eventBytes", maximum: Sse.defaultMaxEventBytes }
+        problem = { _tag: "TooLarge", limit: "eventBytes", maximum: limits.eventBytes }
       }
       if (done) {
         judge()

@@ -41,6 +41,8 @@ export interface Answer {
   readonly body: string
   /** The time now, for a `Retry-After` date, in milliseconds since 1970. */
   readonly nowMillis: number
+  /** How much of the body the error keeps. Default `maxErrorBodyBytes`. */
+  readonly maxBodyBytes?: number | undefined
   /** The credentials that were sent, to be taken out of what came back. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted<string>> | undefined
 }
@@ -174,7 +176,9 @@ const fieldsOf = (
     target: answer.target,
     status: answer.status,
     headers,
-    body: Redacted.make(redaction.truncate(redaction.scrub(answer.body, literals), maxErrorBodyBytes)),
+    body: Redacted.make(
+      redaction.truncate(redaction.scrub(answer.body, literals), answer.maxBodyBytes ?? maxErrorBodyBytes)
+    ),
     code: codeOf(envelope, literals),
     retryAfter: RetryAfter.fromHeaders(headers, answer.nowMillis) ?? fromText
   }

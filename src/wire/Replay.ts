@@ -16,7 +16,9 @@ const contentOf = ({ index, logprobs, message }: Choice): ChunkChoice => {
   const { rawContent: _, toolCalls, ...delta } = message
   return {
     index,
-    delta: toolCalls === undefined ? delta : { ...delta, toolCalls: toolCalls.map((call, index) => ({ ...call, index })) },
+    delta: toolCalls === undefined
+      ? delta
+      : { ...delta, toolCalls: toolCalls.map((call, index) => ({ ...call, index })) },
     ...(logprobs === undefined ? undefined : { logprobs })
   }
 }

@@ -24,13 +24,13 @@ import { type Execute, onion } from "../internal/onion.js"
 import { readText } from "../internal/readText.js"
 import type * as RouterError from "../RouterError.js"
 import * as Chunk from "./Chunk.js"
-import * as ChunkDecoder from "./ChunkDecoder.js"
 import * as Classify from "./Classify.js"
 import * as Commit from "./Commit.js"
 import * as Completion from "./Completion.js"
 import { CompletionResponse } from "./CompletionResponse.js"
 import * as ErrorEnvelope from "./ErrorEnvelope.js"
 import * as Json from "./Json.js"
+import * as Limits from "./Limits.js"
 import * as Problem from "./Problem.js"
 
 /**
@@ -38,6 +38,10 @@ import * as Problem from "./Problem.js"
  * @category models
  */
 export type Options = Commit.Options
+
+interface Resolved extends Options {
+  readonly limits: Limits.Limits
+}
 
 type Response = HttpClientResponse.HttpClientResponse
 
@@ -50,8 +54,8 @@ const mediaType = (response: Response): string =>
 const mayBeEventStream = (response: Response): boolean =>
   ["text/event-stream", "text/plain", "application/octet-stream", ""].includes(mediaType(response))
 
-const rejected = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
-  readText(response, Classify.maxErrorBodyBytes, constVoid).pipe(
+const rejected = (response: Response, options: Resolved): Effect.Effect<never, RouterError.TargetError> =>
+  readText(response, options.limits.errorBodyBytes, constVoid).pipe(
     // a status is more than a body that broke off: the answer is classified by what there is
     Effect.catchAll(() => Effect.succeed({ text: "", complete: false })),
     Effect.zipWith(Clock.currentTimeMillis, (body, nowMillis) =>
@@ -61,6 +65,7 @@ const rejected = (response: Response, options: Options): Effect.Effect<never, Ro
         status: response.status,
         headers: response.headers,
         body: body.text,
+        maxBodyBytes: options.limits.errorBodyBytes,
         nowMillis
       })),
     Effect.flatMap(Effect.fail)
@@ -70,16 +75,16 @@ const rejected = (response: Response, options: Options): Effect.Effect<never, Ro
 const successJson = (
   response: Response,
   text: string,
-  options: Options
+  options: Resolved
 ): Effect.Effect<unknown, RouterError.TargetError> => {
   if (text.trim() === "") {
     return Problem.fail({ _tag: "Empty" }, response, options)
   }
-  const json = Json.parse(text)
+  const json = Json.parse(text, { maxDepth: options.limits.jsonDepth })
   if (Either.isLeft(json)) {
     return Problem.fail(
       json.left.reason === "depth"
-        ? { _tag: "TooLarge", limit: "depth", maximum: Json.defaultMaxDepth }
+        ? { _tag: "TooLarge", limit: "depth", maximum: options.limits.jsonDepth }
         : { _tag: "Malformed", reason: "the answer is not JSON" },
       response,
       options
@@ -100,13 +105,13 @@ const hasAnswer = (choice: Completion.Choice): boolean =>
 const settleCompletion = (
   request: HttpClientRequest.HttpClientRequest,
   response: Response,
-  options: Options
+  options: Resolved
 ): Effect.Effect<Response, RouterError.TargetError> =>
   Effect.gen(function*() {
-    const body = yield* readText(response, ChunkDecoder.defaultMaxBytes, Problem.transport(options))
+    const body = yield* readText(response, options.limits.responseBytes, Problem.transport(options))
     if (!body.complete) {
       return yield* Problem.fail(
-        { _tag: "TooLarge", limit: "bytes", maximum: ChunkDecoder.defaultMaxBytes },
+        { _tag: "TooLarge", limit: "bytes", maximum: options.limits.responseBytes },
         response,
         options
       )
@@ -133,9 +138,9 @@ const settleCompletion = (
   })
 
 /** A stream was asked for and something else came: an error that says so, whatever it holds. */
-const settleWithoutStream = (response: Response, options: Options): Effect.Effect<never, RouterError.TargetError> =>
+const settleWithoutStream = (response: Response, options: Resolved): Effect.Effect<never, RouterError.TargetError> =>
   Effect.flatMap(
-    readText(response, Classify.maxErrorBodyBytes, Problem.transport(options)),
+    readText(response, options.limits.errorBodyBytes, Problem.transport(options)),
     ({ text }) =>
       Problem.fail(
         text.trim() === ""
@@ -149,7 +154,7 @@ const settleWithoutStream = (response: Response, options: Options): Effect.Effec
 const settleResponse = (
   request: HttpClientRequest.HttpClientRequest,
   response: Response,
-  options: Options
+  options: Resolved
 ): Effect.Effect<Response, RouterError.TargetError> => {
   if (!isSuccess(response.status)) {
     return rejected(response, options)
@@ -168,7 +173,7 @@ const settleResponse = (
 
 /**
  * Gives only final answers: a `CompletionResponse`, or a `StreamResponse` when the request accepts `text/event-stream`. All that is not
- * one fails with an error of `RouterError`.
+ * one fails with an error of `RouterError`. Throws `InvalidRequest` when a limit is not a number above 0.
  *
  * ```ts
  * import { Retry, Settle } from "effect-llm-router"
@@ -185,18 +190,20 @@ const settleResponse = (
  * @since 0.1.0
  * @category policies
  */
-export const settle = (options: Options = {}) =>
-<E, R>(
-  self: HttpClient.HttpClient.With<E, R>
-): HttpClient.HttpClient.With<Exclude<E, HttpClientError.HttpClientError> | RouterError.TargetError, R> =>
-  onion(self, (request, execute: Execute<E, R>) =>
-    Effect.matchEffect(execute(request), {
-      onSuccess: (response) => Effect.zipRight(Activity.noteHeaders, settleResponse(request, response, options)),
-      onFailure: (error) =>
-        Effect.fail(
-          HttpClientError.isHttpClientError(error)
-            ? Problem.transport(options)(error)
-            // `Exclude` is this very case distinction, which the compiler cannot follow
-            : error as Exclude<E, HttpClientError.HttpClientError>
-        )
-    }))
+export const settle = (input: Options = {}) => {
+  const options = { ...input, limits: Limits.make(input.limits) }
+  return <E, R>(
+    self: HttpClient.HttpClient.With<E, R>
+  ): HttpClient.HttpClient.With<Exclude<E, HttpClientError.HttpClientError> | RouterError.TargetError, R> =>
+    onion(self, (request, execute: Execute<E, R>) =>
+      Effect.matchEffect(execute(request), {
+        onSuccess: (response) => Effect.zipRight(Activity.noteHeaders, settleResponse(request, response, options)),
+        onFailure: (error) =>
+          Effect.fail(
+            HttpClientError.isHttpClientError(error)
+              ? Problem.transport(options)(error)
+              // `Exclude` is this very case distinction, which the compiler cannot follow
+              : error as Exclude<E, HttpClientError.HttpClientError>
+          )
+      }))
+}

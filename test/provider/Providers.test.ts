@@ -14,6 +14,7 @@ import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import { isCompletionResponse } from "../../src/wire/CompletionResponse.js"
 import * as RequestBody from "../../src/wire/RequestBody.js"
+import * as Settle from "../../src/wire/Settle.js"
 import { isStreamResponse } from "../../src/wire/StreamResponse.js"
 
 const secret = "sk-secret-0123456789"
@@ -37,7 +38,12 @@ const two = Providers.layer({ openai: provider("openai", secret), local: provide
 
 const resolve = (id: string, path = "model") => Effect.map(Providers.Providers, (service) => service.resolve(id, path))
 
-const target = (id: string) => Effect.flatMap(resolve(id), Effect.orDie)
+/** A target as the router uses it: with its answers made final. */
+const target = (id: string) =>
+  Effect.map(
+    Effect.flatMap(resolve(id), Effect.orDie),
+    ({ client, id, settle }) => ({ id, client: Settle.settle(settle)(client) })
+  )
 
 describe("resolve", () => {
   const rejected = (id: string, path: string) =>

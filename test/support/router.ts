@@ -1,6 +1,6 @@
+import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
 import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
-import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
 
 /** The router over a scripted transport, for the providers that the script names. */
 export const scripted = (

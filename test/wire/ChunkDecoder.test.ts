@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import type * as Chunk from "../../src/wire/Chunk.js"
 import * as ChunkDecoder from "../../src/wire/ChunkDecoder.js"
+import * as Limits from "../../src/wire/Limits.js"
 import * as Sse from "../../src/wire/Sse.js"
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -255,7 +256,7 @@ describe("limits", () => {
     assert.deepStrictEqual(decoder.problem, {
       _tag: "TooLarge",
       limit: "bytes",
-      maximum: ChunkDecoder.defaultMaxBytes
+      maximum: Limits.defaults.responseBytes
     })
     assert.deepStrictEqual(decoder.end(), [])
   })
