@@ -17,12 +17,20 @@ import * as CachedCall from "./cachedCall.js"
 import { CallScope } from "./callScope.js"
 import type { SharedStreams } from "./sharedStream.js"
 
-/** What a call for a stream gave: one that can be shared, or another response, for one caller. */
+/**
+ * What a call for a stream gave: one that can be shared, or another response, for one caller.
+ *
+ * @internal
+ */
 export type Head =
   | { readonly _tag: "Stream"; readonly response: StreamResponse }
   | { readonly _tag: "Other"; readonly take: () => Option.Option<HttpClientResponse.HttpClientResponse> }
 
-/** The streams that are under way. */
+/**
+ * The streams that are under way.
+ *
+ * @internal
+ */
 export type Streams = SharedStreams<Head, Batch, Route.Recorder>
 
 /**
@@ -83,26 +91,29 @@ export const share = <E, R>(
     Effect.gen(function*() {
       const fold = Fold.make()
       let status = 200
-      const shared = yield* restore(streams.join(call.key, {
+      const shared = yield* streams.join(call.key, {
         log: call.recorder,
-        onOpened: (log, first) => CachedCall.recordCall(caller, log, first),
         open: (scope) =>
           Effect.tap(open(call)(scope), ({ head }) => {
             status = head._tag === "Stream" ? head.response.status : status
           }),
         onElement: (batch) => batch.chunks.forEach(fold.add),
         onComplete: Effect.suspend(() => fold.complete ? store(call, status, fold) : Effect.void)
-      }))
-      if (shared.head._tag === "Other") {
-        yield* shared.leave
-        // one caller can have it, the others make a call of their own
-        const own = Option.match(shared.head.take(), { onNone: () => call.execute, onSome: Effect.succeed })
-        return yield* restore(CachedCall.bypass(caller, own))
-      }
+      })
       const scope = yield* CallScope
       if (scope !== undefined) {
         yield* Scope.addFinalizer(scope, shared.leave)
       }
-      return shared.head.response.withBatches(shared.stream, request)
+      const { head, stream } = yield* restore(shared.opened).pipe(
+        Effect.onError(() => shared.leave),
+        Effect.ensuring(Effect.sync(() => CachedCall.recordCall(caller, shared.log, shared.first)))
+      )
+      if (head._tag === "Other") {
+        yield* shared.leave
+        // one caller can have it, the others make a call of their own
+        const own = Option.match(head.take(), { onNone: () => call.execute, onSome: Effect.succeed })
+        return yield* restore(CachedCall.bypass(caller, own))
+      }
+      return head.response.withBatches(stream, request)
     })
   )

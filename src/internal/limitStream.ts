@@ -1,4 +1,3 @@
-import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,15 +5,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-
-/** What the source holds is let go by its finalizers, which are only there once it was begun. */
-const failBegun = <A, E, R, E2>(stream: Stream.Stream<A, E, R>, error: () => E2): Stream.Stream<A, E | E2, R> =>
-  Stream.unwrapScoped(
-    Effect.flatMap(
-      Stream.toPull(stream),
-      (pull) => Effect.as(Effect.raceFirst(Effect.exit(pull), Effect.void), Stream.failSync(error))
-    )
-  )
 
 /**
  * Ends a stream with an error after some time, whether its consumer is waiting for the next element or is busy with the last, and
@@ -27,9 +17,10 @@ export const limitStream = <A, E, R, E2>(
   millis: number,
   onTimeout: () => E2
 ): Stream.Stream<A, E | E2, R> =>
-  millis <= 0
-    ? failBegun(stream, onTimeout)
-    : guardStream(stream, Effect.zipRight(Effect.sleep(millis), Effect.sync(onTimeout)))
+  guardStream(
+    stream,
+    millis <= 0 ? Effect.sync(onTimeout) : Effect.zipRight(Effect.sleep(millis), Effect.sync(onTimeout))
+  )
 
 /**
  * Ends a stream with the error that `strike` gives, at the moment when it gives it.
@@ -48,7 +39,8 @@ export const guardStream = <A, E, R, E2>(
     const pull = yield* Scope.extend(Stream.toPull(stream), source)
 
     let expired = Option.none<E2>()
-    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined
+    // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun
+    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined = yield* Effect.fork(pull)
 
     const expire = (error: E2) => {
       expired = Option.some(error)
@@ -65,14 +57,12 @@ export const guardStream = <A, E, R, E2>(
       if (Option.isSome(expired)) {
         return Effect.fail(expired)
       }
-      return Effect.flatMap(Effect.fork(pull), (fiber) => {
+      return Effect.flatMap(current === undefined ? Effect.fork(pull) : Effect.succeed(current), (fiber) => {
         current = fiber
         return Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)).pipe(
           Effect.flatMap((exit): Pull => {
             current = undefined
-            return Option.isSome(expired) && Exit.isFailure(exit) && Cause.isInterrupted(exit.cause)
-              ? Effect.fail(expired)
-              : exit
+            return Option.isSome(expired) ? Effect.fail(expired) : exit
           })
         )
       })

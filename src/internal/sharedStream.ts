@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,15 +25,15 @@ interface Flight<Head, A, Log> {
   callers: number
   abort: Effect.Effect<void>
   /** Ends the stream of those who read it, unless it has ended. */
-  close: () => void
+  close: (cause: Cause.Cause<never>) => void
+  /** It has been read to its end, or has failed: there is nothing to close, and what is left to do is not for its callers to stop. */
+  ended: boolean
 }
 
 /** @internal */
 export interface Call<Head, A, E, SE, R, Log> {
   /** What the flight writes while the stream is opened, and every caller may read: that of the first caller is used. */
   readonly log: Log
-  /** Told once to each caller when it knows whether the stream was opened, or because it left. */
-  readonly onOpened: (log: Log, first: boolean) => void
   /** Opens the stream, for the first caller only, in a scope that belongs to no caller. */
   readonly open: (
     scope: Scope.Scope
@@ -44,12 +45,17 @@ export interface Call<Head, A, E, SE, R, Log> {
 }
 
 /** @internal */
-export interface Joined<Head, A, SE> {
-  readonly head: Head
-  /** Whether it is this caller who opened the stream. */
+export interface Joined<Head, A, E, SE, Log> {
+  /** Whether it is this caller who opens the stream. */
   readonly first: boolean
-  /** From its start. Whoever has joined leaves with the end of this stream, or by `leave`. */
-  readonly stream: Stream.Stream<A, SE>
+  readonly log: Log
+  /** Waits until the stream is open. */
+  readonly opened: Effect.Effect<{
+    readonly head: Head
+    /** From its start. With its end the caller has left. */
+    readonly stream: Stream.Stream<A, SE>
+  }, E>
+  /** For every caller that does not come to the end of the stream, an error of `opened` included. Once is enough. */
   readonly leave: Effect.Effect<void>
 }
 
@@ -62,10 +68,11 @@ export interface Joined<Head, A, SE> {
  * @internal
  */
 export interface SharedStreams<Head, A, Log> {
+  /** Does not wait for anything, so that it can be one step with whatever makes sure that the caller leaves. */
   readonly join: <E, SE, R>(
     key: string,
     call: Call<Head, A, E, SE, R, Log>
-  ) => Effect.Effect<Joined<Head, A, SE>, E, R>
+  ) => Effect.Effect<Joined<Head, A, E, SE, Log>, never, R>
 }
 
 const advance = <A, E>(source: Source<A, E>): void => {
@@ -140,21 +147,23 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
     }
   }
 
+  /** The stream is closed before anybody is told of its end. */
   const fly = <E, SE, R>(flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
-    Effect.scopedWith((own) =>
-      Effect.flatMap(
-        call.open(own),
-        ({ head, stream }) =>
+    Effect.flatMap(
+      Effect.scopedWith((own) =>
+        Effect.flatMap(call.open(own), ({ head, stream }) =>
           Effect.flatMap(Scope.extend(Stream.toPull(stream), own), (pull) => {
             const source = makeSource<A, SE>()
-            flight.close = () => end(source, Effect.interrupt)
+            flight.close = (cause) => end(source, Effect.failCause(cause))
             Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
-            return Effect.flatMap(serve(source, pull, call.onElement), (reason) => {
-              end(source, Effect.fail(reason))
-              return Option.isNone(reason) ? call.onComplete : Effect.void
-            })
-          })
-      )
+            return Effect.map(serve(source, pull, call.onElement), (reason) => ({ source, reason }))
+          }))
+      ),
+      ({ reason, source }) => {
+        flight.ended = true
+        end(source, Effect.fail(reason))
+        return Option.isNone(reason) ? call.onComplete : Effect.void
+      }
     )
 
   /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */
@@ -163,7 +172,8 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
       flight.abort = Effect.asVoid(Fiber.interrupt(fiber))
       fiber.addObserver((exit) => {
         forget(key, flight)
-        flight.close()
+        // an error is that of opening, so nobody reads: what ends readers here is an interruption or a defect
+        flight.close(Exit.isFailure(exit) ? Cause.flatMap(exit.cause, () => Cause.empty) : Cause.empty)
         // nothing is done by it once the stream was opened
         Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.zipRight(exit, Exit.interrupt(fiber.id()))))
       })
@@ -172,7 +182,7 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
   const leave = (key: string, flight: Flight<Head, A, Log>): Effect.Effect<void> =>
     Effect.suspend(() => {
       flight.callers--
-      if (flight.callers > 0) {
+      if (flight.callers > 0 || flight.ended) {
         return Effect.void
       }
       forget(key, flight)
@@ -189,41 +199,35 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
   const join = <E, SE, R>(
     key: string,
     call: Call<Head, A, E, SE, R, Log>
-  ): Effect.Effect<Joined<Head, A, SE>, E, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const known = flights.get(key)
-        const flight: Flight<Head, A, Log> = known ?? {
-          log: call.log,
-          opened: Deferred.unsafeMake(FiberId.none),
-          callers: 0,
-          abort: Effect.void,
-          close: () => {}
-        }
-        flight.callers++
-        let present = true
-        const leaveOnce = Effect.suspend(() => {
-          const left = present
-          present = false
-          return left ? leave(key, flight) : Effect.void
-        })
-        const wait = restore(joined<E, SE>(flight)).pipe(
-          Effect.onError(() => leaveOnce),
-          Effect.ensuring(Effect.sync(() => call.onOpened(flight.log, known === undefined))),
-          Effect.map(({ head, source }) => ({
-            head,
-            first: known === undefined,
-            stream: Stream.ensuring(replay(source), leaveOnce),
-            leave: leaveOnce
-          }))
-        )
-        if (known !== undefined) {
-          return wait
-        }
-        flights.set(key, flight)
-        return Effect.zipRight(launch(key, flight, call), wait)
+  ): Effect.Effect<Joined<Head, A, E, SE, Log>, never, R> =>
+    Effect.uninterruptible(Effect.suspend(() => {
+      const known = flights.get(key)
+      const flight: Flight<Head, A, Log> = known ?? {
+        log: call.log,
+        opened: Deferred.unsafeMake(FiberId.none),
+        callers: 0,
+        abort: Effect.void,
+        close: () => {},
+        ended: false
+      }
+      flight.callers++
+      let present = true
+      const leaveOnce = Effect.suspend(() => {
+        const left = present
+        present = false
+        return left ? leave(key, flight) : Effect.void
       })
-    )
+      const opened = Effect.map(joined<E, SE>(flight), ({ head, source }) => ({
+        head,
+        stream: Stream.ensuring(replay(source), leaveOnce)
+      }))
+      const here = { first: known === undefined, log: flight.log, opened, leave: leaveOnce }
+      if (known !== undefined) {
+        return Effect.succeed(here)
+      }
+      flights.set(key, flight)
+      return Effect.as(launch(key, flight, call), here)
+    }))
 
   return { join }
 }

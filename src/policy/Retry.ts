@@ -14,6 +14,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -22,6 +23,7 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Stream from "effect/Stream"
 import * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
+import * as Routing from "../wire/Routing.js"
 import * as Deadline from "./Deadline.js"
 import * as Failure from "./Failure.js"
 import * as HttpPolicy from "./HttpPolicy.js"
@@ -32,7 +34,7 @@ import * as HttpPolicy from "./HttpPolicy.js"
  * @since 0.1.0
  * @category defaults
  */
-export const defaultCount = 3
+export const defaultCount: number = Routing.defaultRetryCount
 
 /**
  * The codes that are retried when `onCodes` is not given: the list of every published example. A timeout counts as 504, a broken
@@ -41,7 +43,7 @@ export const defaultCount = 3
  * @since 0.1.0
  * @category defaults
  */
-export const defaultOnCodes: ReadonlyArray<number> = [429, 500, 502, 503, 504]
+export const defaultOnCodes: ReadonlyArray<number> = Routing.defaultRetryCodes
 
 /**
  * The longest wait that an answer may ask for and still be waited for on the same target: what the SDKs of the large providers
@@ -180,7 +182,8 @@ const responsesOf = (error: unknown): ReadonlyArray<HttpClientResponse.HttpClien
 /** Whatever comes of it: a body that was read before cannot be read again, which some transports throw as a defect. */
 const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<unknown> =>
   Effect.exit(Stream.runFoldWhile(
-    response.stream,
+    // running a stream forks, and what a fiber fails with is logged: the error of a response shows its request
+    Stream.mapError(response.stream, constVoid),
     0,
     (bytes) => bytes < drainedBytes,
     (bytes, part) => bytes + part.length

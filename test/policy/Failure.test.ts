@@ -4,7 +4,6 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
-import * as FastCheck from "effect/FastCheck"
 import * as Redacted from "effect/Redacted"
 import * as Failure from "../../src/policy/Failure.js"
 import * as RouterError from "../../src/RouterError.js"
@@ -129,15 +128,13 @@ describe("Failure.of the router's own errors", () => {
 })
 
 describe("Failure.of the errors of any client", () => {
-  it.prop(
-    "a status is its own code, and the request's own faults do not move on",
-    [FastCheck.integer({ min: 300, max: 599 })],
-    ([status]) => {
+  it("a status is its own code, and the request's own faults do not move on", () => {
+    for (let status = 300; status <= 599; status++) {
       const failure = Failure.of(responseError(status, "StatusCode"), 0)
       assert.strictEqual(failure.code, status)
-      assert.strictEqual(failure.fallback, ![400, 405, 413, 415, 422, 501, 505].includes(status))
+      assert.strictEqual(failure.fallback, ![400, 405, 413, 415, 422, 501, 505].includes(status), `${status}`)
     }
-  )
+  })
 
   it("a broken connection is 502, a request that cannot be sent is nobody else's", () => {
     const requestError = (reason: HttpClientError.RequestError["reason"]) =>

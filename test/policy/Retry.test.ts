@@ -307,6 +307,12 @@ describe("Retry.withRetry and codes", () => {
       assert.strictEqual(yield* attempts(new RouterError.Unavailable({ status: 503, ...wish("no") })), 2)
     }))
 
+  it.effect("an error without any status has no code that could be listed, whatever its answer wishes", () =>
+    Effect.gen(function*() {
+      const error = new RouterError.Unavailable({ headers: { "x-should-retry": "true" } })
+      assert.strictEqual(yield* attempts(error, Array.from({ length: 500 }, (_, index) => index + 100)), 1)
+    }))
+
   it.effect("x-should-retry of a success says nothing about the answer that is none", () =>
     Effect.gen(function*() {
       const wish = (value: string) => ({ status: 200, reason: "HTML", headers: { "x-should-retry": value } })
@@ -443,11 +449,17 @@ describe("Retry.withRetry and schedules of one's own", () => {
       assert.deepStrictEqual(yield* waits(Schedule.recurs(10)), [0, 0, 0])
     }))
 
-  it.effect("end the retries before the count does", () =>
+  it.effect("end the retries before the count does, with the last failure", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* waits(Schedule.recurs(1)), [0])
-      assert.deepStrictEqual(yield* waits(Schedule.recurs(0)), [])
-      assert.deepStrictEqual(yield* waits(Schedule.upTo(Schedule.spaced("1 second"), "2 seconds"), 9), [1000, 1000])
+      const end = (backoff: Schedule.Schedule<unknown>) =>
+        Effect.map(
+          run({ count: 9, backoff }, failing(unavailable)),
+          ({ exit, startedAt }) => [exit, ...gaps(startedAt)]
+        )
+      assert.deepStrictEqual(yield* end(Schedule.recurs(1)), ["Unavailable", 0])
+      assert.deepStrictEqual(yield* end(Schedule.recurs(0)), ["Unavailable"])
+      const twoSeconds = Schedule.upTo(Schedule.spaced("1 second"), "2 seconds")
+      assert.deepStrictEqual(yield* end(twoSeconds), ["Unavailable", 1000, 1000])
     }))
 
   it.effect("do not outlast the count", () =>

@@ -38,7 +38,7 @@ import {
 
 const url = Testing.baseUrl("p")
 
-/** Either of the two clocks: all that differs is what they fail with. */
+/** The clocks of a whole call: all that differs is what they fail with. */
 const clocks: ReadonlyArray<
   readonly [
     name: string,
@@ -49,7 +49,9 @@ const clocks: ReadonlyArray<
   ]
 > = [
   ["withCallTimeout", Timeout.withCallTimeout, "Timeout"],
-  ["withDeadline", Timeout.withDeadline, "DeadlineExceeded"]
+  ["withDeadline", Timeout.withDeadline, "DeadlineExceeded"],
+  // with another clock beside it, all of them are watched in another way
+  ["withClocks", (limit) => Timeout.withClocks({ call: limit, idle: "1 day" }), "Timeout"]
 ]
 
 /** The parts of a body that came, each with its time, and what ended it. */
@@ -436,6 +438,24 @@ describe("limitStream", () => {
       assert.deepStrictEqual([outcome(exit), seen], ["Expired", [1, 2, 3]])
     }))
 
+  it.effect("an interrupted pull ends before its source is closed", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const note = (event: string) => Effect.sync(() => log.push(event))
+      const source = Stream.unwrapScoped(
+        Effect.as(
+          Effect.addFinalizer(() => note("closed")),
+          Stream.fromEffect(Effect.onInterrupt(Effect.never, () => note("interrupted")))
+        )
+      )
+      const fiber = yield* Effect.fork(Stream.runDrain(limitStream(source, 1000, expired)))
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(log.splice(0), ["interrupted", "closed"])
+      yield* withinTheHour(Effect.exit(Stream.runDrain(limitStream(source, 1000, expired))))
+      assert.deepStrictEqual(log, ["interrupted", "closed"])
+    }))
+
   it.effect("can be run again", () =>
     Effect.gen(function*() {
       const limited = limitStream(Stream.concat(Stream.make(1), Stream.never), 1000, expired)
@@ -515,7 +535,7 @@ describe("Timeout and other policies", () => {
 
   it.effect("infinity is off: the policy that changes nothing", () =>
     Effect.gen(function*() {
-      for (const [, policy] of clocks) {
+      for (const policy of [Timeout.withCallTimeout, Timeout.withDeadline]) {
         assert.strictEqual(policy(Duration.infinity), HttpPolicy.identity)
         assert.strictEqual(policy(Infinity), HttpPolicy.identity)
       }
@@ -524,10 +544,11 @@ describe("Timeout and other policies", () => {
     }))
 
   it("a limit is a duration above 0, and the error names it", () => {
-    for (const [, policy] of clocks) {
+    for (const [name, policy] of clocks) {
+      const field = name === "withClocks" ? "call:" : "duration:"
       const wrong = [0, -1, Number.NaN, -Infinity, Duration.zero, "0 seconds", "-5 seconds", JSON.parse("{}")] as const
       for (const limit of wrong) {
-        assert.throws(() => policy(limit), RouterError.InvalidRequest, "duration:", `${limit}`)
+        assert.throws(() => policy(limit), RouterError.InvalidRequest, field, `${limit}`)
       }
       assert.doesNotThrow(() => policy("1 millis"))
       assert.doesNotThrow(() => policy(Duration.nanos(1n)))
@@ -640,6 +661,17 @@ describe("Timeout laws", () => {
           seen,
           without.millis < limit ? without : { end: { limit }, millis: limit, aborted: [limit], open: 0 }
         )
+      }),
+    runs
+  )
+
+  it.live.prop(
+    "a call clock among others is the call timeout",
+    { upstream: upstreams, how: reads, limit: limits },
+    ({ how, limit, upstream }) =>
+      Effect.gen(function*() {
+        const clocks = Timeout.withClocks({ call: limit, firstByte: "1 day", idle: "1 day", progress: "1 day" })
+        assert.deepStrictEqual(yield* observe(upstream, clocks, how), yield* observe(upstream, timeout(limit), how))
       }),
     runs
   )

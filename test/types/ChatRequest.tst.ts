@@ -83,7 +83,7 @@ describe("ChatRequest", () => {
       ...base,
       loadBalancer: { type: "weight_based", models: [{ model: "a/b", weight: "0.5" }] }
     })
-    expect(accept).type.not.toBeCallableWith({ ...base, timeout: {} })
+    expect(accept).type.not.toBeCallableWith({ ...base, timeout: { callTimeout: "1 second" } })
     expect(accept).type.not.toBeCallableWith({ ...base, fallbacks: ["a/b"] })
     expect(accept).type.not.toBeCallableWith({ ...base, retry: null })
     expect(accept).type.not.toBeCallableWith({ ...base, reasoningEffort: "extreme" })
