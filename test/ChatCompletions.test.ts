@@ -219,6 +219,8 @@ describe("a request that is wrong", () => {
       variables: {}
     }, ["messages[0].content"]],
     ["a guardrail", { model: "a/large", messages, guardrails: [{ id: "x", executeOn: "input" }] }, ["guardrails"]],
+    ["routing in the spelling of the wire", { model: "a/large", messages, load_balancer: {} }, ["load_balancer"]],
+    ["a part of it", { model: "a/large", messages, retry: { on_codes: [429] } }, ["retry.on_codes"]],
     ["a prompt", { model: "a/large", messages, prompt: { id: "x" } }, ["prompt"]]
   ]
   for (const [name, request, paths] of cases) {

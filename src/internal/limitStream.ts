@@ -59,11 +59,12 @@ export const guardStream = <A, E, R, E2>(
       }
       return Effect.flatMap(current === undefined ? Effect.fork(pull) : Effect.succeed(current), (fiber) => {
         current = fiber
-        return Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)).pipe(
-          Effect.flatMap((exit): Pull => {
+        return Fiber.await(fiber).pipe(
+          Effect.onInterrupt(() => Fiber.interrupt(fiber)),
+          Effect.ensuring(Effect.sync(() => {
             current = undefined
-            return Option.isSome(expired) ? Effect.fail(expired) : exit
-          })
+          })),
+          Effect.flatMap((exit): Pull => Option.isSome(expired) ? Effect.fail(expired) : exit)
         )
       })
     })

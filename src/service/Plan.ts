@@ -60,7 +60,7 @@ type Result<A> = Either.Either<A, RouterError.InvalidRequest>
 
 const supported = (request: ChatRequest.ChatRequest, routing: Routing.Routing): Result<void> => {
   const issue = routing.prompt === undefined
-    ? ChatRequest.unsupported(request)
+    ? ChatRequest.unsupported(request) ?? ChatRequest.misspelled(request)
     : { path: "prompt", message: "expected none: there is no prompt store" }
   return issue === undefined ? Either.void : Either.left(new RouterError.InvalidRequest({ issues: [issue] }))
 }

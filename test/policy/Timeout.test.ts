@@ -456,6 +456,18 @@ describe("limitStream", () => {
       assert.deepStrictEqual(log, ["interrupted", "closed"])
     }))
 
+  it.effect("a consumer that gives up waiting can ask again", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const source = Stream.repeatEffect(Effect.as(Effect.sleep("300 millis"), "x"))
+      const pull = yield* Stream.toPull(limitStream(source, 1000, expired))
+      const seen = yield* withinTheHour(Effect.forEach([100, 400, 400, 400], (millis) =>
+        Effect.match(Effect.timeoutOption(pull, millis), {
+          onSuccess: (_) => _._tag,
+          onFailure: () => "failed"
+        })))
+      assert.deepStrictEqual(seen, ["None", "Some", "Some", "Some"])
+    })))
+
   it.effect("can be run again", () =>
     Effect.gen(function*() {
       const limited = limitStream(Stream.concat(Stream.make(1), Stream.never), 1000, expired)
