@@ -1,6 +1,6 @@
 /**
  * Streams: a provider that fails before its first word is replaced without anybody noticing; one that breaks in the middle ends
- * with an error that holds the text so far.
+ * with an error that holds the text so far, or is replaced too when the answer may come as a whole.
  */
 import { Console, Effect, Redacted, Stream } from "effect"
 import { ChatCompletions } from "effect-llm-router"
@@ -39,6 +39,19 @@ const main = Effect.gen(function*() {
         )
     )
   )
+
+  yield* Console.log(
+    "\nWith commit \"whole\" the same answer is rescued, for the price of its first words coming last:"
+  )
+  const rescued = yield* print({
+    model: "broken/large",
+    messages,
+    fallbacks: [{ model: "steady/small" }],
+    commit: "whole"
+  })
+  if (rescued !== undefined) {
+    yield* printRoute(rescued.route)
+  }
 })
 
 const words = ["one ", "two ", "three ", "four ", "five"]

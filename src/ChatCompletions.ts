@@ -101,7 +101,7 @@ const whenSet = <A, E, R>(
   policy: (options: A) => HttpPolicy.HttpPolicy<E, R>
 ): HttpPolicy.HttpPolicy<E, R> => options === undefined ? HttpPolicy.identity : policy(options)
 
-/** One target with the policies that each target has for itself. */
+/** One target, with its answers made final and the policies that each target has for itself. */
 const targetClient = (plan: Plan.Plan) => (target: Providers.Target) =>
   target.client.pipe(
     Settle.settle({ ...plan.settle, ...target.settle }),
@@ -128,9 +128,7 @@ const isStorable = (cacheFallbacks: boolean) => ({ route, text }: CacheStore.Can
   Delivery.fromText(text)?.choices.every((choice) => finished.has(choice.finishReason)) === true &&
   (cacheFallbacks || route.attempts.every((attempt) => attempt.target === route.served))
 
-/**
- * The default order, from the target outwards. A target comes with its provider and transport, and gives only final answers.
- */
+/** The default order: each policy stands around those above it. */
 const pipeline = (plan: Plan.Plan, scope: string) =>
   chain(plan).pipe(
     whenSet(plan.totalTimeout, Timeout.withDeadline),

@@ -3,6 +3,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
+/** What a read brought. */
+export interface Seen {
+  readonly isData: boolean
+  readonly isContent: boolean
+}
+
+const bytesOnly: Seen = { isData: false, isContent: false }
+
+const everything: Seen = { isData: true, isContent: true }
+
 /**
  * What has happened in an attempt so far, in milliseconds of the monotonic clock. Whoever reads an answer notes it here, and the
  * watchdog of the attempt looks at it when one of its clocks is due: so a chunk costs an assignment and no timer.
@@ -12,44 +22,63 @@ import * as Stream from "effect/Stream"
 export class Activity {
   headersAt: number | undefined
   contentAt: number | undefined
-  /** When the last bytes came, or the wait for them began. */
-  bytesAt = 0
+  /** Since when somebody waits for the upstream. */
+  waitingSince: number | undefined
   /** When the last data came, or the headers; later by the time that nobody waited. */
   dataAt = 0
-  waiting = false
   private releasedAt = 0
+  private onWait: (() => void) | undefined
 
   constructor(private readonly outer: Activity | undefined) {}
 
   headers(now: number): void {
     if (this.headersAt === undefined) {
-      this.headersAt =
-        this.bytesAt =
-        this.dataAt =
-        this.releasedAt =
-          now
+      this.headersAt = this.dataAt = this.releasedAt = now
     }
     this.outer?.headers(now)
   }
 
   wait(now: number): void {
-    this.dataAt += now - this.releasedAt
-    this.bytesAt = now
-    this.waiting = true
+    if (this.waitingSince === undefined) {
+      this.waitingSince = now
+      this.dataAt += now - this.releasedAt
+      this.onWait?.()
+    }
     this.outer?.wait(now)
   }
 
-  /** The wait is over: something came, or the end. */
-  received(now: number, isData: boolean, isContent: boolean): void {
-    this.waiting = false
-    this.bytesAt = this.releasedAt = now
-    if (isData) {
+  /** The wait is over, whatever came of it. */
+  released(now: number): void {
+    this.release(now)
+    this.outer?.released(now)
+  }
+
+  /** The wait is over: bytes came. An outer activity may see more, or less, in them. */
+  received(now: number, seen: Seen, seenByOuter: Seen = seen): void {
+    this.release(now)
+    if (seen.isData) {
       this.dataAt = now
     }
-    if (isContent) {
+    if (seen.isContent) {
       this.contentAt ??= now
     }
-    this.outer?.received(now, isData, isContent)
+    this.outer?.received(now, seenByOuter)
+  }
+
+  /** Until somebody waits for the upstream. There is one watchdog at a time. */
+  readonly untilWait: Effect.Effect<void> = Effect.async<void>((resume) => {
+    if (this.waitingSince !== undefined) {
+      return resume(Effect.void)
+    }
+    this.onWait = () => {
+      this.onWait = undefined
+      resume(Effect.void)
+    }
+  })
+
+  private release(now: number): void {
+    this.waitingSince = undefined
+    this.releasedAt = now
   }
 }
 
@@ -66,36 +95,54 @@ export const readClock: Effect.Effect<() => number> = Effect.map(
   (clock) => () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
 )
 
-/** Notes each run of a read. `look` says whether what was read is data, and content. */
+/** Notes each run of a read, and with `look` what it brought. */
 export const noting = (
   activity: Activity | undefined,
   now: () => number
 ) =>
 <A, E, R>(
   pull: Effect.Effect<A, E, R>,
-  look: (value: A) => { readonly isData: boolean; readonly isContent: boolean }
+  look: (value: A) => Seen,
+  lookOfOuter: (value: A) => Seen = look
 ): Effect.Effect<A, E, R> =>
   activity === undefined
     ? pull
     : Effect.suspend(() => {
       activity.wait(now())
-      return Effect.map(pull, (value) => {
-        const { isContent, isData } = look(value)
-        activity.received(now(), isData, isContent)
-        return value
-      })
+      return pull.pipe(
+        // a read that fails or is given up: nobody waits any more
+        Effect.onError(() => Effect.sync(() => activity.released(now()))),
+        Effect.map((value) => {
+          activity.received(now(), look(value), lookOfOuter(value))
+          return value
+        })
+      )
     })
 
-/** Notes each read of a stream that nobody has decoded: all of it is data, and content. */
+/** Notes each read of a stream. */
 export const noteReads = <A, E, R>(
   stream: Stream.Stream<A, E, R>,
   activity: Activity,
-  now: () => number
+  now: () => number,
+  look: (values: Iterable<A>) => Seen,
+  lookOfOuter?: (values: Iterable<A>) => Seen
 ): Stream.Stream<A, E, R> =>
   Stream.unwrapScoped(
-    Effect.map(Stream.toPull(stream), (pull) =>
-      Stream.repeatEffectChunkOption(noting(activity, now)(pull, () => ({ isData: true, isContent: true }))))
+    Effect.map(
+      Stream.toPull(stream),
+      (pull) => Stream.repeatEffectChunkOption(noting(activity, now)(pull, look, lookOfOuter))
+    )
   )
+
+/**
+ * Notes each read of a stream that nobody has decoded: all of it is data, and content. To an outer activity it is bytes, for it may
+ * see them decoded.
+ */
+export const noteBytes = <A, E, R>(
+  stream: Stream.Stream<A, E, R>,
+  activity: Activity,
+  now: () => number
+): Stream.Stream<A, E, R> => noteReads(stream, activity, now, () => everything, () => bytesOnly)
 
 /** Notes that the headers are there. */
 export const noteHeaders: Effect.Effect<void> = Effect.flatMap(

@@ -18,11 +18,23 @@ const isWithin = (headers: Readonly<Record<string, string | undefined>>, maxByte
     Number(length) <= maxBytes
 }
 
+/** Some routers keep a slow connection alive with blanks before the JSON: like comments, these are no data. */
+const isBlank = (part: Uint8Array): boolean => part.every((byte) => byte <= space)
+
+const space = 32
+
+/** The body of an error is read as data, but it has no content. */
+const look = (response: HttpClientResponse.HttpClientResponse) => (parts: Iterable<Uint8Array>): Activity.Seen => {
+  const isData = !Array.from(parts).every(isBlank)
+  return { isData, isContent: isData && response.status < 300 }
+}
+
 /**
  * Reads the whole body of a response as text, but never more than `maxBytes` of it, counted after decompression.
  *
- * Where a clock watches the attempt, each read is noted. The error is replaced before the stream is run, for running a stream forks, and what a fiber fails with is logged: a `ResponseError`
- * shows the request with its prompt. A response that can have no body (204 over fetch) has an empty one.
+ * Where a clock watches the attempt, each read is noted. The error is replaced before the stream is run, for running a stream forks,
+ * and what a fiber fails with is logged: a `ResponseError` shows the request with its prompt. A response that can have no body (204
+ * over fetch) has an empty one.
  *
  * @internal
  */
@@ -40,7 +52,7 @@ export const readText = <E>(
           response.stream,
           (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(onError(error))
         )
-        return collect(activity === undefined ? bytes : Activity.noteReads(bytes, activity, now), maxBytes)
+        return collect(activity === undefined ? bytes : Activity.noteReads(bytes, activity, now, look(response)), maxBytes)
       }))
 
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>, maxBytes: number): Effect.Effect<Body, E> =>

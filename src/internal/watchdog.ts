@@ -19,18 +19,15 @@ interface Due {
 
 const never: Due = { at: Infinity, phase: "call" }
 
-/** While nobody waits for the upstream, a clock between reads cannot strike: it is looked at again when it could next. */
-const betweenReads = (activity: Activity, since: number, limit: number, now: number): number =>
-  activity.headersAt !== undefined && activity.waiting ? since + limit : now + limit
-
-/** Which clock is the next that can strike, and when. */
-const nextDue = (clocks: Clocks, activity: Activity, start: number, now: number): Due => {
+/** Which clock is the next that can strike, and when. While nobody waits for the upstream, the clocks between reads cannot. */
+const nextDue = (clocks: Clocks, activity: Activity, start: number): Due => {
+  const { contentAt, dataAt, headersAt, waitingSince } = activity
   const dues: ReadonlyArray<Due> = [
     { at: start + clocks.call, phase: "call" },
-    { at: activity.headersAt === undefined ? start + clocks.firstByte : Infinity, phase: "firstByte" },
-    { at: activity.contentAt === undefined ? start + clocks.firstContent : Infinity, phase: "firstContent" },
-    { at: betweenReads(activity, activity.bytesAt, clocks.idle, now), phase: "idle" },
-    { at: betweenReads(activity, activity.dataAt, clocks.progress, now), phase: "progress" }
+    { at: headersAt === undefined ? start + clocks.firstByte : Infinity, phase: "firstByte" },
+    { at: contentAt === undefined ? start + clocks.firstContent : Infinity, phase: "firstContent" },
+    { at: waitingSince === undefined ? Infinity : waitingSince + clocks.idle, phase: "idle" },
+    { at: waitingSince === undefined ? Infinity : dataAt + clocks.progress, phase: "progress" }
   ]
   return dues.reduce((first, due) => due.at < first.at ? due : first, never)
 }
@@ -46,11 +43,14 @@ export const untilStrike = (
 ): Effect.Effect<RouterError.Timeout> =>
   Effect.suspend(() => {
     const time = now()
-    const { at, phase } = nextDue(clocks, activity, start, time)
+    const { at, phase } = nextDue(clocks, activity, start)
     if (at <= time) {
       return Effect.succeed(new RouterError.Timeout({ phase, limit: Duration.millis(clocks[phase]) }))
     }
-    return at === Infinity
-      ? Effect.never
-      : Effect.zipRight(Effect.sleep(Duration.millis(at - time)), untilStrike(clocks, activity, start, now))
+    const due = at === Infinity ? Effect.never : Effect.sleep(Duration.millis(at - time))
+    const standsStill = activity.waitingSince === undefined && (clocks.idle < Infinity || clocks.progress < Infinity)
+    return Effect.zipRight(
+      standsStill ? Effect.raceFirst(due, activity.untilWait) : due,
+      untilStrike(clocks, activity, start, now)
+    )
   })

@@ -1,6 +1,6 @@
 import type * as Cookies from "@effect/platform/Cookies"
 import type * as Headers from "@effect/platform/Headers"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
@@ -13,12 +13,12 @@ import * as MemoryResponse from "./memoryResponse.js"
 
 /**
  * A response whose body is read through another stream than its own: one that is watched. The other views of the body are made of
- * that stream, and can be taken again once it was read.
+ * one read of that stream, and can be taken any number of times.
  */
 export class WatchedResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
-  private read: HttpClientResponse.HttpClientResponse | undefined
+  private read: Effect.Effect<Uint8Array<ArrayBuffer>, HttpClientError.ResponseError> | undefined
 
   constructor(
     private readonly source: HttpClientResponse.HttpClientResponse,
@@ -27,15 +27,27 @@ export class WatchedResponse extends Inspectable.Class implements HttpClientResp
     super()
   }
 
-  private get memory(): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.ResponseError> {
-    return Effect.suspend(() =>
-      this.read === undefined
-        ? Effect.map(Stream.mkString(Stream.decodeText(this.stream)), (text) => {
-          const { cookies, headers, request, status } = this.source
-          return this.read = MemoryResponse.make(request, { status, headers, cookies, text: Effect.succeed(text) })
-        })
-        : Effect.succeed(this.read)
+  /** Read once for all, with the failure, as any response does it. */
+  private get bytes(): Effect.Effect<Uint8Array<ArrayBuffer>, HttpClientError.ResponseError> {
+    return this.read ??= Stream.runCollect(this.stream).pipe(
+      Effect.map((parts) => Uint8Array.from(Buffer.concat([...parts]))),
+      // a response that can have no body: to its stream that is an error, to its text it is nothing
+      Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.sync(() => new Uint8Array(0))),
+      Effect.cached,
+      Effect.runSync
     )
+  }
+
+  private get memory(): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.ResponseError> {
+    return Effect.map(this.bytes, (bytes) => {
+      const { cookies, headers, request, status } = this.source
+      return MemoryResponse.make(request, {
+        status,
+        headers,
+        cookies,
+        text: Effect.sync(() => new TextDecoder().decode(bytes))
+      })
+    })
   }
 
   get request(): HttpClientRequest.HttpClientRequest {
@@ -62,11 +74,22 @@ export class WatchedResponse extends Inspectable.Class implements HttpClientResp
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpClientError.ResponseError> {
     return Effect.flatMap(this.memory, (response) => response.urlParamsBody)
   }
+  /** Of the bytes: a file in a form is no text. */
   get formData(): Effect.Effect<FormData, HttpClientError.ResponseError> {
-    return Effect.flatMap(this.memory, (response) => response.formData)
+    return Effect.flatMap(this.bytes, (bytes) =>
+      Effect.tryPromise({
+        try: () => new Response(bytes, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
+        catch: () =>
+          new HttpClientError.ResponseError({
+            request: this.request,
+            response: this,
+            reason: "Decode",
+            description: "the body is not a form"
+          })
+      }))
   }
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {
-    return Effect.map(Stream.runCollect(this.stream), (parts) => Uint8Array.from(Buffer.concat([...parts])).buffer)
+    return Effect.map(this.bytes, (bytes) => bytes.slice().buffer)
   }
   toJSON(): unknown {
     return this.source.toJSON()

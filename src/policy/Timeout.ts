@@ -101,6 +101,18 @@ export interface Clocks {
 const clockMillis = (name: keyof Clocks, input: Duration.DurationInput | undefined): number =>
   input === undefined ? Infinity : positiveMillis(name, input)
 
+/** An attempt whose time was up has none again, whatever else is read of it. */
+const once = (strike: Effect.Effect<RouterError.Timeout>): Effect.Effect<RouterError.Timeout> => {
+  let struck: RouterError.Timeout | undefined
+  return Effect.suspend(() =>
+    struck === undefined
+      ? Effect.tap(strike, (timeout) => {
+        struck = timeout
+      })
+      : Effect.succeed(struck)
+  )
+}
+
 /** The body is watched as the beginning was. */
 const watchBody = (
   response: HttpClientResponse.HttpClientResponse,
@@ -118,7 +130,7 @@ const watchBody = (
     strike,
     (cause) => new HttpClientError.ResponseError({ request: response.request, response, reason: "Decode", cause })
   )
-  return new WatchedResponse(response, guardStream(Activity.noteReads(response.stream, activity, now), strikeBody))
+  return new WatchedResponse(response, guardStream(Activity.noteBytes(response.stream, activity, now), strikeBody))
 }
 
 /**
@@ -155,7 +167,7 @@ export const withClocks = (input: Clocks): HttpPolicy.HttpPolicy<RouterError.Tim
       ([now, outerActivity, outerDeadline]) => {
         const start = now()
         const activity = new Activity.Activity(outerActivity)
-        const strike = untilStrike(clocks, activity, start, now)
+        const strike = once(untilStrike(clocks, activity, start, now))
         return execute(request).pipe(
           Effect.provideService(Activity.CurrentActivity, activity),
           Effect.provideService(Deadline.CurrentDeadline, Math.min(outerDeadline, start + call)),

@@ -48,7 +48,7 @@ export const defaults: Limits = {
  */
 export const make = (limits: Partial<Limits> = {}): Limits => {
   for (const [name, limit] of Object.entries(limits)) {
-    if (limit !== undefined && !(limit > 0)) {
+    if (limit !== undefined && !(typeof limit === "number" && limit > 0)) {
       throw RouterError.invalidField(`limits.${name}`, "expected a number above 0")
     }
   }
