@@ -6,11 +6,13 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
@@ -54,14 +56,19 @@ const drain = (
     ? Stream.runForEach(response.batches, () => onPart)
     : Effect.asVoid(response.text)
 
+class Late extends Data.TaggedError("Late")<{ readonly millis: number }> {}
+
+/** One of three runs has to be in time: a machine that is busy with other tests may hold any single one up. */
+const inTime = (name: string, test: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
+  it.live(name, () => Effect.retry(Effect.scoped(test()), { times: 2, while: (error) => error instanceof Late }))
+
 /** That the other side closed the socket of a request in time, counted from now. */
 const closesInTime = (server: Testing.LoopbackServer, index = 0) =>
   Effect.gen(function*() {
     const now = Date.now()
     const open = yield* server.awaitAborted(index)
-    const late = Date.now() - now
-    assert.isTrue(late <= grace, `closed ${late} ms after the call was over`)
-    return open
+    const millis = Date.now() - now
+    return millis <= grace ? open : yield* new Late({ millis })
   })
 
 for (
@@ -72,7 +79,7 @@ for (
 ) {
   describe(`over ${transport}`, () => {
     for (const [phase, answer, streamed] of phases) {
-      it.scopedLive(`a call timeout ${phase} is a Timeout, and closes the socket`, () =>
+      inTime(`a call timeout ${phase} is a Timeout, and closes the socket`, () =>
         Effect.gen(function*() {
           const server = yield* Testing.serve({ openai: answer })
           const client = (yield* HttpClient.HttpClient).pipe(Settle.settle(), Timeout.withCallTimeout(limit))
@@ -101,7 +108,7 @@ for (
           }
         }).pipe(Effect.provide(layer)))
 
-      it.scopedLive(`an interruption ${phase} closes the socket, and no attempt follows`, () =>
+      inTime(`an interruption ${phase} closes the socket, and no attempt follows`, () =>
         Effect.gen(function*() {
           const server = yield* Testing.serve({ openai: answer })
           const client = (yield* HttpClient.HttpClient).pipe(
@@ -129,7 +136,7 @@ for (
         }).pipe(Effect.provide(layer)))
     }
 
-    it.scopedLive("a consumer that is busy does not keep the socket of its stream open", () =>
+    inTime("a consumer that is busy does not keep the socket of its stream open", () =>
       Effect.gen(function*() {
         const server = yield* Testing.serve({
           openai: Testing.stream(["a", "b", "c"], { cut: { after: 3, how: "stall" } })
@@ -153,7 +160,7 @@ for (
         ["stream", (response: HttpClientResponse.HttpClientResponse) => Stream.runDrain(response.stream)]
       ] as const
     ) {
-      it.scopedLive(`the ${view} of a plain response is limited too`, () =>
+      inTime(`the ${view} of a plain response is limited too`, () =>
         Effect.gen(function*() {
           const server = yield* Testing.serve({ openai: Testing.raw({ headers: json, chunks: ["{"], end: "stall" }) })
           const client = (yield* HttpClient.HttpClient).pipe(Timeout.withCallTimeout(limit))
@@ -165,7 +172,7 @@ for (
           assert.isTrue(again instanceof Error && again.cause instanceof RouterError.Timeout)
         }).pipe(Effect.provide(layer)))
 
-      it.scopedLive(`the ${view} of a plain response that is read too late is closed`, () =>
+      inTime(`the ${view} of a plain response that is read too late is closed`, () =>
         Effect.gen(function*() {
           const server = yield* Testing.serve({ openai: Testing.raw({ headers: json, chunks: ["{"], end: "stall" }) })
           const client = (yield* HttpClient.HttpClient).pipe(Timeout.withCallTimeout(limit))
@@ -205,7 +212,7 @@ for (
         assert.strictEqual(yield* busy.open, 0)
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("a retry without a wait closes the error answers that nobody reads", () =>
+    inTime("a retry without a wait closes the error answers that nobody reads", () =>
       Effect.gen(function*() {
         const endless = Testing.raw({ status: 503, headers: json, chunks: ["busy"], end: "stall" })
         const server = yield* Testing.serve({ openai: [endless, endless, endless, Testing.completion("hello")] })
