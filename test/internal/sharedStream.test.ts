@@ -221,8 +221,8 @@ describe("what each caller gets", () => {
           const exit = yield* Fiber.await(fiber)
           const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
           assert.deepStrictEqual(
-            [Cause.failureOption(cause), Cause.dieOption(cause)],
-            ending === "fail" ? [Option.some("broken"), Option.none()] : [Option.none(), Option.some("defect")]
+            [[...Cause.failures(cause)], [...Cause.defects(cause)], Cause.isInterrupted(cause)],
+            ending === "fail" ? [["broken"], [], false] : [[], ["defect"], false]
           )
         }
         assert.deepStrictEqual(seen, [[0, 1], [0, 1]])
@@ -251,10 +251,7 @@ describe("what each caller gets", () => {
       yield* TestClock.adjust("1 second")
       for (const fiber of fibers) {
         const exit = yield* Fiber.await(fiber)
-        assert.deepStrictEqual(
-          Exit.isFailure(exit) ? Cause.dieOption(exit.cause) : Option.none(),
-          Option.some<unknown>("observer")
-        )
+        assert.deepStrictEqual(Exit.isFailure(exit) ? [...Cause.defects(exit.cause)] : [], ["observer"])
       }
       assert.strictEqual(upstream.state.open, 0)
       yield* assertForgotten(streams)
@@ -443,12 +440,11 @@ const turnClock: Clock.Clock = {
   unsafeCurrentTimeNanos: () => 0n,
   currentTimeMillis: Effect.succeed(0),
   currentTimeNanos: Effect.succeed(0n),
-  scheduler: Clock.make().scheduler,
   sleep: (duration) => turns(Duration.toMillis(duration))
 }
 
 /** More turns than any script takes. */
-const aLongTime = turns(400)
+const aLongTime = turns(200)
 
 const run = (streams: Streams, upstream: Upstream, { joinAt, pace, take, yields }: Caller) =>
   Effect.gen(function*() {
@@ -529,6 +525,6 @@ describe("any interleaving", () => {
           yield* assertForgotten(streams)
         }
       }).pipe(Effect.withClock(turnClock)),
-    { fastCheck: { numRuns: 2000 } }
+    { fastCheck: { numRuns: 500 }, timeout: 60_000 }
   )
 })

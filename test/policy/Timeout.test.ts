@@ -438,23 +438,39 @@ describe("limitStream", () => {
       assert.deepStrictEqual([outcome(exit), seen], ["Expired", [1, 2, 3]])
     }))
 
-  it.effect("an interrupted pull ends before its source is closed", () =>
-    Effect.gen(function*() {
+  it.effect("an interrupted pull ends, however long that takes, before its source is closed", () =>
+    simulate(Effect.gen(function*() {
       const log: Array<string> = []
       const note = (event: string) => Effect.sync(() => log.push(event))
       const source = Stream.unwrapScoped(
         Effect.as(
           Effect.addFinalizer(() => note("closed")),
-          Stream.fromEffect(Effect.onInterrupt(Effect.never, () => note("interrupted")))
+          Stream.fromEffect(Effect.onInterrupt(Effect.never, () => Effect.delay(note("interrupted"), 100)))
         )
       )
       const fiber = yield* Effect.fork(Stream.runDrain(limitStream(source, 1000, expired)))
-      yield* TestClock.adjust("500 millis")
+      yield* Effect.sleep(500)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(log.splice(0), ["interrupted", "closed"])
-      yield* withinTheHour(Effect.exit(Stream.runDrain(limitStream(source, 1000, expired))))
+      yield* Effect.exit(Stream.runDrain(limitStream(source, 1000, expired)))
       assert.deepStrictEqual(log, ["interrupted", "closed"])
-    }))
+    })))
+
+  it.effect("a source that does not notice that it was closed holds nobody up", () =>
+    simulate(Effect.gen(function*() {
+      const source = Stream.concat(Stream.make(1), Stream.never)
+      const busy = Stream.runForEach(limitStream(source, 1000, expired), () => Effect.sleep(2000))
+      const [exit, millis] = yield* timed(busy)
+      assert.deepStrictEqual([outcome(exit), millis], ["Expired", 2000])
+    })))
+
+  it.effect("without any time left nothing is given, not even what is there", () =>
+    simulate(Effect.gen(function*() {
+      const seen: Array<number> = []
+      const read = Stream.runForEach(limitStream(Stream.make(1), 0, expired), (n) => Effect.sync(() => seen.push(n)))
+      const [exit, millis] = yield* timed(read)
+      assert.deepStrictEqual([outcome(exit), millis, seen], ["Expired", 0, []])
+    })))
 
   it.effect("a consumer that gives up waiting can ask again", () =>
     Effect.scoped(Effect.gen(function*() {
