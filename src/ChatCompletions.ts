@@ -128,17 +128,20 @@ const isStorable = (cacheFallbacks: boolean) => ({ route, text }: CacheStore.Can
   Delivery.fromText(text)?.choices.every((choice) => finished.has(choice.finishReason)) === true &&
   (cacheFallbacks || route.attempts.every((attempt) => attempt.target === route.served))
 
-/** The default order: each policy stands around those above it. */
+/**
+ * The default order: each policy stands around those above it. The deadline is outermost, so that a caller that waits for the call of
+ * another one keeps its own.
+ */
 const pipeline = (plan: Plan.Plan, scope: string) =>
   chain(plan).pipe(
-    whenSet(plan.totalTimeout, Timeout.withDeadline),
     whenSet(plan.cache, ({ key, storeFallbacks, ttl }) =>
       ResponseCache.withCache({
         ttl: `${ttl} seconds`,
         key: () => Effect.succeed(Option.some(key)),
         scope,
         storable: isStorable(storeFallbacks)
-      }))
+      })),
+    whenSet(plan.totalTimeout, Timeout.withDeadline)
   )
 
 /** The defaults where the layer was built, and nearer to the call those around it. */

@@ -323,6 +323,19 @@ describe("cache", () => {
       assert.strictEqual((yield* targets).length, 1)
     }).pipe(Effect.provide(scripted({ "a/x": Testing.completion("Hello", { delay: "1 second" }) }))))
 
+  it.effect("leaves each caller of a shared call its own deadline", () =>
+    Effect.gen(function*() {
+      const patient = yield* Effect.fork(ChatCompletions.create(request))
+      const hasty = yield* Effect.fork(
+        Effect.flip(ChatCompletions.create({ ...request, timeout: { totalTimeout: 400 } }))
+      )
+      yield* TestClock.adjust("400 millis")
+      assert.strictEqual((yield* Fiber.join(hasty))._tag, "DeadlineExceeded")
+      yield* TestClock.adjust("600 millis")
+      assert.strictEqual((yield* Fiber.join(patient)).route.cache, "miss")
+      assert.strictEqual((yield* targets).length, 1)
+    }).pipe(Effect.provide(scripted({ "a/x": Testing.completion("Hello", { delay: "1 second" }) }))))
+
   it.effect("shares a failure once, each caller with its own route", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(Effect.all([1, 2].map(() => Effect.flip(ChatCompletions.create(request))), {

@@ -24,6 +24,8 @@ export class Activity {
   contentAt: number | undefined
   /** Since when somebody waits for the upstream. */
   waitingSince: number | undefined
+  /** How many reads are over. */
+  reads = 0
   /** When the last data came, or the headers; later by the time that nobody waited. */
   dataAt = 0
   private releasedAt = 0
@@ -76,7 +78,13 @@ export class Activity {
     }
   })
 
+  /** For how long somebody has waited since the last data. */
+  get waitedForData(): number {
+    return this.releasedAt - this.dataAt
+  }
+
   private release(now: number): void {
+    this.reads++
     this.waitingSince = undefined
     this.releasedAt = now
   }

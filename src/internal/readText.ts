@@ -52,7 +52,10 @@ export const readText = <E>(
           response.stream,
           (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(onError(error))
         )
-        return collect(activity === undefined ? bytes : Activity.noteReads(bytes, activity, now, look(response)), maxBytes)
+        return collect(
+          activity === undefined ? bytes : Activity.noteReads(bytes, activity, now, look(response)),
+          maxBytes
+        )
       }))
 
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>, maxBytes: number): Effect.Effect<Body, E> =>

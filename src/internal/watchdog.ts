@@ -32,14 +32,22 @@ const nextDue = (clocks: Clocks, activity: Activity, start: number): Due => {
   return dues.reduce((first, due) => due.at < first.at ? due : first, never)
 }
 
+/** While nobody waits: for how long the clocks between reads cannot strike, whatever happens. */
+const reprieve = (clocks: Clocks, activity: Activity): number =>
+  Math.min(clocks.idle, clocks.progress - activity.waitedForData)
+
 /**
- * Waits until one of the clocks strikes. It sleeps from one due time to the next, however many chunks come in between.
+ * Waits until one of the clocks strikes.
+ *
+ * It sleeps from one due time to the next, however many chunks come in between. Where there was no read since it last looked, the
+ * consumer is busy, maybe for long: then it sleeps until the next read.
  */
 export const untilStrike = (
   clocks: Clocks,
   activity: Activity,
   start: number,
-  now: () => number
+  now: () => number,
+  readsBefore = 0
 ): Effect.Effect<RouterError.Timeout> =>
   Effect.suspend(() => {
     const time = now()
@@ -47,10 +55,14 @@ export const untilStrike = (
     if (at <= time) {
       return Effect.succeed(new RouterError.Timeout({ phase, limit: Duration.millis(clocks[phase]) }))
     }
-    const due = at === Infinity ? Effect.never : Effect.sleep(Duration.millis(at - time))
-    const standsStill = activity.waitingSince === undefined && (clocks.idle < Infinity || clocks.progress < Infinity)
-    return Effect.zipRight(
-      standsStill ? Effect.raceFirst(due, activity.untilWait) : due,
-      untilStrike(clocks, activity, start, now)
-    )
+    const { reads, waitingSince } = activity
+    const pause = waitingSince !== undefined
+      ? sleep(at - time)
+      : reads === readsBefore
+      ? Effect.raceFirst(sleep(at - time), activity.untilWait)
+      : sleep(Math.min(at - time, reprieve(clocks, activity)))
+    return Effect.zipRight(pause, untilStrike(clocks, activity, start, now, reads))
   })
+
+const sleep = (millis: number): Effect.Effect<void> =>
+  millis === Infinity ? Effect.never : Effect.sleep(Duration.millis(millis))

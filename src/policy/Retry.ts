@@ -212,7 +212,7 @@ const record = (millis: number): Effect.Effect<void> =>
  * Retries what the wrapped client fails with. `count` is extra attempts: `withRetry({ count: 0 })` changes nothing, and nested
  * retries multiply.
  *
- * Throws `InvalidRequest` when it is built with a count or a code out of bounds.
+ * Throws `InvalidRequest` when it is built with a count, a code or a `maxRetryAfter` out of bounds.
  *
  * ```ts
  * import { Retry } from "effect-llm-router"
