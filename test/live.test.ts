@@ -1,9 +1,8 @@
-import { FetchHttpClient } from "@effect/platform"
-import type { HttpClient } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
+import { ChatCompletions, Fallback, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { messages } from "./support/router.js"
 
@@ -150,6 +149,20 @@ for (
         const error = yield* Effect.flip(read("reset"))
         assert.strictEqual(error._tag === "StreamInterrupted" ? error.cause._tag : error._tag, "Transport")
       }).pipe(Effect.provide(router(transport))))
+
+    it.scopedLive("a fallback of plain clients closes the answer that it leaves", () =>
+      Effect.gen(function*() {
+        const server = yield* Testing.serve({
+          a: Testing.raw({ status: 503, chunks: ["busy"], end: "stall" }),
+          b: Testing.completion("Hello")
+        })
+        const http = (yield* HttpClient.HttpClient).pipe(HttpClient.filterStatusOk)
+        const at = (name: string) => HttpClient.mapRequest(http, HttpClientRequest.prependUrl(server.baseUrl(name)))
+        const response = yield* at("a").pipe(Fallback.withFallbacks([at("b")])).get("/models")
+        yield* response.text
+        yield* server.awaitAborted(0)
+        assert.strictEqual(yield* server.open, 0)
+      }).pipe(Effect.provide(transport)))
 
     it.scopedLive("many calls keep no socket and no request open", () =>
       Effect.gen(function*() {

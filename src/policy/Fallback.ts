@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
+import { discardWhile } from "../internal/discard.js"
 import { client } from "../internal/onion.js"
 import * as RouterError from "../RouterError.js"
 import * as Deadline from "./Deadline.js"
@@ -152,7 +153,7 @@ export const chain = <E, R>(
           return Effect.fail(error)
         }
         const all = Arr.append(errors, error)
-        return time ? next(index + 1, tried, all) : Effect.fail(conclude(all))
+        return time ? discardWhile(error, next(index + 1, tried, all)) : Effect.fail(conclude(all))
       })
 
     return next(0, outer.tried, [])

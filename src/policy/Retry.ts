@@ -8,19 +8,17 @@
  *
  * @since 0.1.0
  */
-import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import * as Stream from "effect/Stream"
+import { discardWhile } from "../internal/discard.js"
 import * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
 import * as Routing from "../wire/Routing.js"
@@ -169,37 +167,6 @@ const nextWait = (
 const isRetried = (failure: Failure.Failure, onCodes: ReadonlySet<number>): boolean =>
   failure.code !== undefined && (failure.shouldRetry ?? onCodes.has(failure.code))
 
-/** How much of an answer that nobody will look at is read, so that its connection can be used again. */
-const drainedBytes = 64 * 1024
-
-const responsesOf = (error: unknown): ReadonlyArray<HttpClientResponse.HttpClientResponse> =>
-  HttpClientError.isHttpClientError(error)
-    ? error._tag === "ResponseError" ? [error.response] : []
-    : error instanceof RouterError.AllTargetsFailed
-    ? error.failures.flatMap(responsesOf)
-    : []
-
-/** Whatever comes of it: a body that was read before cannot be read again, which some transports throw as a defect. */
-const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<unknown> =>
-  Effect.exit(Stream.runFoldWhile(
-    // running a stream forks, and what a fiber fails with is logged: the error of a response shows its request
-    Stream.mapError(response.stream, constVoid),
-    0,
-    (bytes) => bytes < drainedBytes,
-    (bytes, part) => bytes + part.length
-  ))
-
-/**
- * The body of an error answer that nobody read holds its connection: read it while waiting, and close it when the wait is over.
- * The router's own errors come with their body read.
- */
-const pause = (error: unknown, millis: number): Effect.Effect<void> =>
-  responsesOf(error).reduce<Effect.Effect<void>>(
-    // the first one of a race begins first: what was not begun cannot be closed, however short the wait is
-    (wait, response) => Effect.raceFirst(Effect.zipRight(drain(response), Effect.never), wait),
-    Effect.sleep(Duration.millis(millis))
-  )
-
 /** Notes the wait for the attempt that will follow it. */
 const record = (millis: number): Effect.Effect<void> =>
   Effect.map(Route.CurrentRecorder, (recorder) => {
@@ -257,7 +224,7 @@ export const withRetry = <R2 = never>(options: Options<R2> = {}): HttpPolicy.Htt
                 wait === undefined
                   ? Effect.fail(error)
                   : Effect.zipRight(
-                    Effect.zipRight(pause(error, wait), record(wait)),
+                    Effect.zipRight(discardWhile(error, Effect.sleep(Duration.millis(wait))), record(wait)),
                     attempt(retries + 1, nextState)
                   )
             ))
