@@ -154,7 +154,8 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
         Effect.flatMap(call.open(own), ({ head, stream }) =>
           Effect.flatMap(Scope.extend(Stream.toPull(stream), own), (pull) => {
             const source = makeSource<A, SE>()
-            flight.close = (cause) => end(source, Effect.failCause(cause))
+            flight.close = (cause) =>
+              end(source, Effect.failCause(cause))
             Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
             return Effect.map(serve(source, pull, call.onElement), (reason) => ({ source, reason }))
           }))

@@ -161,8 +161,11 @@ describe("what each caller gets", () => {
   it.scoped("all of it from its start, once, in order and at its own pace; it is read once", () =>
     Effect.gen(function*() {
       const { streams, upstream } = yield* make({ gaps: [10, 10, 10], ending: "end" })
-      const slow = joining(streams, upstream, (stream) =>
-        Stream.runCollect(Stream.tap(stream, () => Effect.sleep("1 minute"))))
+      const slow = joining(
+        streams,
+        upstream,
+        (stream) => Stream.runCollect(Stream.tap(stream, () => Effect.sleep("1 minute")))
+      )
       const fibers = yield* Effect.all([
         Effect.fork(collect(streams, upstream)),
         Effect.fork(Effect.delay(collect(streams, upstream), "25 millis")),

@@ -1,6 +1,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -25,12 +26,16 @@ const completion = (content: string) =>
 const events = (chunks: ReadonlyArray<string>, end: Testing.Ending = "complete") =>
   Testing.raw({ headers: { "content-type": "text/event-stream" }, chunks, end })
 
+/** Reads what is to be read: a stream is committed when too much of it was held back. */
+const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void, RouterError.TargetError> =>
+  isStreamResponse(response) ? Stream.runDrain(response.chunks) : Effect.void
+
 /** Ends with the limit that was crossed, `"complete"`, or another error; the upstream is let go in any case. */
 const ending = (answer: Testing.Answer, request: HttpClientRequest.HttpClientRequest, options: Settle.Options) =>
   Effect.gen(function*() {
     const { client, open } = yield* Testing.makeTransport({ p: answer })
     const end = yield* Settle.settle(options)(client).execute(request).pipe(
-      Effect.flatMap((response) => isStreamResponse(response) ? Stream.runDrain(response.chunks) : Effect.void),
+      Effect.flatMap(drain),
       Effect.match({
         onSuccess: () => "complete",
         onFailure: (error) => error instanceof RouterError.ResponseTooLarge ? [error.limit, error.maximum] : error._tag
@@ -227,7 +232,9 @@ describe("decompressed bytes, over a real socket", () => {
           const request = HttpClientRequest.accept(HttpClientRequest.get(url), accept)
           // an endless line is an event that is too long, unless the answer is too long before
           const limits = { responseBytes: 8 * mebibyte, eventBytes: 100 * mebibyte }
-          const [error, grown] = yield* growth(Effect.flip(Settle.settle({ limits })(client).execute(request)))
+          const [error, grown] = yield* growth(
+            Effect.flip(Effect.flatMap(Settle.settle({ limits })(client).execute(request), drain))
+          )
           assert.instanceOf(error, RouterError.ResponseTooLarge)
           assert.deepStrictEqual([error.limit, error.maximum], ["bytes", 8 * mebibyte])
           assert.isBelow(grown, 64 * mebibyte)
@@ -247,7 +254,7 @@ describe("decompressed bytes, over a real socket", () => {
         for (const accept of ["application/json", "text/event-stream"]) {
           const { client, server, url } = yield* over(200, accept, body)
           const request = HttpClientRequest.accept(HttpClientRequest.get(url), accept)
-          const error = yield* Effect.flip(Settle.settle()(client).execute(request))
+          const error = yield* Effect.flip(Effect.flatMap(Settle.settle()(client).execute(request), drain))
           ends.push(error instanceof RouterError.ResponseTooLarge ? [error.limit, error.maximum] : error._tag)
           yield* server.awaitAborted(0)
         }

@@ -100,7 +100,9 @@ describe("a completion and a chunk as they are on the wire", () => {
 
   it("content in parts goes as it came, with the reasoning that counts", () => {
     const content = [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }, { type: "text", text: "Hello" }]
-    const completion = Either.getOrThrow(Completion.fromWire({ choices: [{ message: { reasoning: "first", content } }] }))
+    const completion = Either.getOrThrow(
+      Completion.fromWire({ choices: [{ message: { reasoning: "first", content } }] })
+    )
     assert.deepStrictEqual(ResponseKeys.completionToWire(completion).choices, [
       { index: 0, message: { reasoning: "first", content } }
     ])
@@ -117,7 +119,10 @@ const unknown = FastCheck.oneof(hostile, FastCheck.string().map((name) => `x_${n
 const withUnknown = (given: Readonly<Record<string, FastCheck.Arbitrary<unknown>>>) => members(unknown, notNull, given)
 
 const full = (given: Readonly<Record<string, FastCheck.Arbitrary<unknown>>>) =>
-  FastCheck.tuple(members(unknown, notNull), FastCheck.record(given)).map(([others, given]) => ({ ...others, ...given }))
+  FastCheck.tuple(members(unknown, notNull), FastCheck.record(given)).map(([others, given]) => ({
+    ...others,
+    ...given
+  }))
 
 const toolCall = FastCheck.oneof(
   full({
@@ -146,8 +151,10 @@ const choices = FastCheck.uniqueArray(FastCheck.integer({ min: 0, max: 127 }), {
     FastCheck.tuple(
       ...indices.sort((a, b) => a - b).map((index) =>
         full({ index: FastCheck.constant(index), message, finish_reason: FastCheck.constantFrom("stop", "tool_calls") })
-          .chain((choice) => withUnknown({ logprobs: withUnknown({ content: FastCheck.array(json) }) })
-            .map((others) => ({ ...others, ...choice })))
+          .chain((choice) =>
+            withUnknown({ logprobs: withUnknown({ content: FastCheck.array(json) }) })
+              .map((others) => ({ ...others, ...choice }))
+          )
       )
     )
 )
@@ -163,9 +170,7 @@ const completions = FastCheck.tuple(
     usage,
     citations: FastCheck.array(json)
   })
-).map(([choices, head]) =>
-  Either.getOrThrow(Completion.fromWire({ ...head, object: "chat.completion", choices }))
-)
+).map(([choices, head]) => Either.getOrThrow(Completion.fromWire({ ...head, object: "chat.completion", choices })))
 
 const replayed = (completion: Completion.Completion): Completion.Completion => {
   const fold = Fold.make()
@@ -199,7 +204,12 @@ describe("a replayed completion", () => {
 
   it("members that are null are absent, as in any stream", () => {
     const message = { role: "assistant", content: "Hello", function_call: null, annotations: [] }
-    const choices = [{ index: 0, message, finish_reason: "stop", logprobs: { content: [{ token: "Hello" }], refusal: null } }]
+    const choices = [{
+      index: 0,
+      message,
+      finish_reason: "stop",
+      logprobs: { content: [{ token: "Hello" }], refusal: null }
+    }]
     const completion = Either.getOrThrow(Completion.fromWire({ choices, prompt_filter_results: null }))
     assert.deepStrictEqual(replayed(completion), {
       object: "chat.completion",
@@ -214,7 +224,9 @@ describe("a replayed completion", () => {
 
   it("content in parts is replayed as its text and its reasoning", () => {
     const content = [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }, { type: "text", text: "Hello" }]
-    const completion = Either.getOrThrow(Completion.fromWire({ choices: [{ message: { content }, finish_reason: "stop" }] }))
+    const completion = Either.getOrThrow(
+      Completion.fromWire({ choices: [{ message: { content }, finish_reason: "stop" }] })
+    )
     assert.deepStrictEqual(replayed(completion).choices[0]?.message, { content: "Hello", reasoning: "hm" })
   })
 })
