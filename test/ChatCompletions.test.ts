@@ -413,6 +413,16 @@ describe("RouterDefaults", () => {
       Effect.provide(scripted({ ...script, "h/x": Testing.hang }))
     ))
 
+  it.effect("is merged clock by clock, and a clock that is undefined is not named", () =>
+    Effect.gen(function*() {
+      const timeout = { firstByteTimeout: undefined, callTimeout: 9000 }
+      const error = yield* Effect.flip(create({ model: "h/x", messages, timeout }))
+      assert.strictEqual(error._tag === "Timeout" ? error.phase : error._tag, "firstByte")
+    }).pipe(
+      Effect.provide(RouterDefaults.layer({ timeout: { firstByteTimeout: 1000 } })),
+      Effect.provide(scripted({ "h/x": Testing.hang }))
+    ))
+
   it("throws for a default out of bounds", () => {
     assert.throws(() => RouterDefaults.layer({ retry: { count: 9 } }), /retry.count/)
   })

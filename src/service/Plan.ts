@@ -118,12 +118,18 @@ const cacheKey = (
     (error) => RouterError.invalidField(error.path, "expected a value that JSON can say")
   )
 
-const clocksOf = (timeout: NonNullable<Routing.Routing["timeout"]>): Timeout.Clocks => ({
-  call: timeout.callTimeout,
-  firstByte: timeout.firstByteTimeout,
-  firstContent: timeout.firstContentTimeout,
-  idle: timeout.idleTimeout,
-  progress: timeout.progressTimeout
+type Clocks = NonNullable<Routing.Routing["timeout"]>
+
+/** Clock by clock, the request's own before the default. */
+const clocksOf = (own: Clocks, defaults: Clocks): Pick<Plan, "clocks" | "totalTimeout"> => ({
+  clocks: {
+    call: own.callTimeout ?? defaults.callTimeout,
+    firstByte: own.firstByteTimeout ?? defaults.firstByteTimeout,
+    firstContent: own.firstContentTimeout ?? defaults.firstContentTimeout,
+    idle: own.idleTimeout ?? defaults.idleTimeout,
+    progress: own.progressTimeout ?? defaults.progressTimeout
+  },
+  totalTimeout: own.totalTimeout ?? defaults.totalTimeout
 })
 
 const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
@@ -144,7 +150,6 @@ export const make = (input: unknown, providers: Providers.Service, defaults: Def
     const targets = yield* resolveAll([...heads, ...fallbacks], providers)
 
     const { stream_options: streamOptions, ...body } = ChatRequest.upstreamBody(request, messages)
-    const timeout = { ...defaults.timeout, ...routing.timeout }
     const retry = routing.retry ?? defaults.retry
     const cache = routing.cache ?? defaults.cache
     return {
@@ -157,8 +162,7 @@ export const make = (input: unknown, providers: Providers.Service, defaults: Def
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
       retry: retry && { ...retry, backoff: defaults.backoff, maxRetryAfter: defaults.maxRetryAfter },
-      clocks: clocksOf(timeout),
-      totalTimeout: timeout.totalTimeout,
+      ...clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
       settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits },
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
