@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
-import { createHash } from "node:crypto"
+import { sha256 } from "../internal/hash.js"
 
 /**
  * How many arrays and objects may be nested in a value that is made canonical: far above what a request needs, far
@@ -134,15 +134,6 @@ export const canonical = (value: unknown): Either.Either<string, KeyError> => {
   }
 }
 
-/** Half a surrogate pair has no UTF-8 form, so such a part is written with escapes, and marked. */
-const lengthPrefixed = (part: string): string => {
-  if (hasLoneSurrogate(part)) {
-    const escaped = JSON.stringify(part)
-    return `~${escaped.length}:${escaped}`
-  }
-  return `${part.length}:${part}`
-}
-
 /**
  * The SHA-256 of a tuple, as 64 hexadecimal digits. Each part is preceded by its length, so two different tuples never
  * become the same text: `["ab", "c"]` and `["a", "bc"]` have different hashes.
@@ -150,13 +141,7 @@ const lengthPrefixed = (part: string): string => {
  * @since 0.1.0
  * @category constructors
  */
-export const hash = (parts: ReadonlyArray<string>): string => {
-  let text = ""
-  for (const part of parts) {
-    text += lengthPrefixed(part)
-  }
-  return createHash("sha256").update(text).digest("hex")
-}
+export const hash: (parts: ReadonlyArray<string>) => string = sha256
 
 /**
  * The headers that are no part of a request's key: they name or trace one call, or follow from the body.
