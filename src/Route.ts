@@ -64,6 +64,25 @@ export const CacheStatus = Schema.Literal("off", "hit", "miss", "shared", "bypas
 export type CacheStatus = typeof CacheStatus.Type
 
 /**
+ * A target that nothing was sent to.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Skip = Schema.Struct({
+  /** `provider/model` */
+  target: Schema.String,
+  /** The `_tag` of the error that says why: `"BreakerOpen"`, `"CoolingDown"`, `"ConcurrencyExceeded"`, `"RateLimitExceeded"`. */
+  reason: Schema.String
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Skip = typeof Skip.Type
+
+/**
  * @since 0.1.0
  * @category schemas
  */
@@ -72,6 +91,8 @@ export const Route = Schema.Struct({
   served: Schema.optional(Schema.String),
   /** In the order in which they were begun. Empty for a cache hit. */
   attempts: Schema.Array(Attempt),
+  /** The targets that were left out because of their state, in order. */
+  skipped: Schema.Array(Skip),
   cache: CacheStatus
 })
 
@@ -85,7 +106,7 @@ export type Route = typeof Route.Type
  * @since 0.1.0
  * @category constructors
  */
-export const empty: Route = { attempts: [], cache: "off" }
+export const empty: Route = { attempts: [], skipped: [], cache: "off" }
 
 /**
  * Where the policies of one call write what they do. It is plain and mutable, because it belongs to one call only; `snapshot`
@@ -96,6 +117,7 @@ export const empty: Route = { attempts: [], cache: "off" }
  */
 export interface Recorder {
   readonly attempts: Array<Attempt>
+  readonly skipped: Array<Skip>
   /** The wait that a retry has just slept, to be noted by the attempt that follows it. */
   waitMillis: number
   cache: CacheStatus
@@ -106,7 +128,13 @@ export interface Recorder {
  * @since 0.1.0
  * @category constructors
  */
-export const makeRecorder = (): Recorder => ({ attempts: [], waitMillis: 0, cache: "off", served: undefined })
+export const makeRecorder = (): Recorder => ({
+  attempts: [],
+  skipped: [],
+  waitMillis: 0,
+  cache: "off",
+  served: undefined
+})
 
 /**
  * The immutable `Route` of what was recorded so far.
@@ -117,6 +145,7 @@ export const makeRecorder = (): Recorder => ({ attempts: [], waitMillis: 0, cach
 export const snapshot = (recorder: Recorder): Route => ({
   ...(recorder.served === undefined ? undefined : { served: recorder.served }),
   attempts: recorder.attempts.slice(),
+  skipped: recorder.skipped.slice(),
   cache: recorder.cache
 })
 

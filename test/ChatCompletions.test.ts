@@ -32,6 +32,7 @@ describe("ChatCompletions.create", () => {
           outcome: "success",
           status: 200
         }],
+        skipped: [],
         cache: "off"
       })
     }).pipe(Effect.provide(scripted({
@@ -294,7 +295,7 @@ describe("cache", () => {
       yield* TestClock.adjust("1 millis")
       const third = yield* ChatCompletions.create(request)
       assert.deepStrictEqual([first, second, third].map((_) => _.route.cache), ["miss", "hit", "miss"])
-      assert.deepStrictEqual(second.route, { served: "a/x", attempts: [], cache: "hit" })
+      assert.deepStrictEqual(second.route, { served: "a/x", attempts: [], skipped: [], cache: "hit" })
       assert.deepStrictEqual({ ...second, route: undefined }, { ...first, route: undefined })
       assert.strictEqual((yield* targets).length, 2)
     }).pipe(Effect.provide(scripted({ "a/x": Testing.completion("Hello") }))))

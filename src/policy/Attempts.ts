@@ -77,3 +77,21 @@ export const withAttempt = (target: string): HttpPolicy.HttpPolicy =>
       return recorder === undefined ? attempt : recordAttempt(recorder, target)(attempt)
     })
   )
+
+const recordSkip = (target: string) => <E>(error: E): Effect.Effect<never, E> =>
+  Effect.flatMap(Route.CurrentRecorder, (recorder) => {
+    if (recorder !== undefined && RouterError.isNotSent(error)) {
+      recorder.skipped.push({ target, reason: error._tag })
+    }
+    return Effect.fail(withTarget(target)(error))
+  })
+
+/**
+ * Notes each request that was not sent to `target`, and names the target in the error that says why. It stands outside the policies that
+ * hold requests back (`CircuitBreaker`, `Concurrency`, `RateLimit`) and inside the retry.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const withSkips = (target: string): HttpPolicy.HttpPolicy =>
+  HttpPolicy.make((request, execute) => Effect.catchAll(execute(request), recordSkip(target)))

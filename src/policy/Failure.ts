@@ -80,6 +80,10 @@ const ofRouterError = (error: RouterError.RouterError, nowMillis: number): Failu
     case "QuotaExhausted":
     case "ContextLengthExceeded":
     case "ResponseTooLarge":
+    case "BreakerOpen":
+    case "CoolingDown":
+    case "ConcurrencyExceeded":
+    case "RateLimitExceeded":
       return withoutRetry(true)
     case "ContentFiltered":
     case "DeadlineExceeded":

@@ -54,6 +54,7 @@ describe("Attempts.withAttempt notes", () => {
           outcome: "success",
           status: 201
         }],
+        skipped: [],
         cache: "off"
       })
     }))
@@ -132,6 +133,7 @@ describe("Attempts.withAttempt notes", () => {
       assert.isTrue(Exit.isInterrupted(exit))
       assert.deepStrictEqual(Route.snapshot(recorder), {
         attempts: [{ target, startedAtMillis: 0, durationMillis: 700, waitMillis: 0, outcome: "interrupted" }],
+        skipped: [],
         cache: "off"
       })
     }))

@@ -199,7 +199,7 @@ describe("ResponseCache.withCache", () => {
         [1, 2].map((n) => ({
           status: 200,
           text: `{"n":${n}}`,
-          route: { served: "openai/gpt-4o", attempts: [attempt("openai/gpt-4o")], cache: "miss" as const }
+          route: { served: "openai/gpt-4o", attempts: [attempt("openai/gpt-4o")], skipped: [], cache: "miss" as const }
         }))
       )
       assert.strictEqual(seen[0]!.headers["content-type"], "application/json")
@@ -220,13 +220,14 @@ describe("ResponseCache.withCache", () => {
         assert.deepStrictEqual(route, {
           served: "openai/gpt-4o",
           attempts: [attempt("openai/gpt-4o")],
+          skipped: [],
           cache: i === 0 ? "miss" : "shared"
         })
       }
       const hit = yield* recorded(textOf(http.get(url)))
       assert.deepStrictEqual(hit, {
         exit: Exit.succeed("{\"n\":1}"),
-        route: { served: "openai/gpt-4o", attempts: [], cache: "hit" }
+        route: { served: "openai/gpt-4o", attempts: [], skipped: [], cache: "hit" }
       })
     }).pipe(memory))
 
