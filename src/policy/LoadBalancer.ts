@@ -93,6 +93,40 @@ export const pick = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<A> =
 }
 
 /**
+ * Draws among the values that are eligible at that moment, with their weights relative to each other. When none with a weight above 0 is,
+ * all are: to try a target that is thought to be down is better than to try none.
+ *
+ * Throws like `pick`.
+ *
+ * ```ts
+ * import { CircuitBreaker, LoadBalancer } from "effect-llm-router"
+ * import { Effect } from "effect"
+ *
+ * const model = Effect.gen(function*() {
+ *   const breaker = yield* CircuitBreaker.CircuitBreaker
+ *   return yield* LoadBalancer.pickEligible([
+ *     { weight: 0.7, value: "openai/gpt-4o" },
+ *     { weight: 0.3, value: "groq/llama-3.3-70b-versatile" }
+ *   ], breaker.isEligible)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const pickEligible = <A>(
+  entries: ReadonlyArray<Weighted<A>>,
+  isEligible: (value: A) => Effect.Effect<boolean>
+): Effect.Effect<A> => {
+  const fromAll = pick(entries)
+  const candidates = entries.filter(({ weight }) => weight > 0)
+  return Effect.flatMap(
+    Effect.filter(candidates, ({ value }) => isEligible(value)),
+    (eligible) => eligible.length === 0 || eligible.length === candidates.length ? fromAll : pick(eligible)
+  )
+}
+
+/**
  * Draws all values with a weight above 0, one after the other and each once: the order in which to try them when one fails.
  *
  * Throws like `pick`.

@@ -217,6 +217,42 @@ describe("the distribution of 100,000 picks", () => {
   })
 })
 
+describe("pickEligible", () => {
+  const arbitraryCase = FastCheck.record({ weights: arbitraryWeights, random: arbitraryRandom, mask: FastCheck.nat() })
+
+  it.prop("draws like pick among those that are eligible, and among all when none is", { drawn: arbitraryCase }, ({
+    drawn: { mask, random, weights }
+  }) => {
+    const isOut = (index: number) => (mask >> (index % 31) & 1) === 1
+    const left = weights.map((weight, index) => isOut(index) ? 0 : weight)
+    const picked = Effect.runSync(Effect.withRandomFixed(
+      LoadBalancer.pickEligible(entries(weights), (index) => Effect.succeed(!isOut(index))),
+      [random]
+    ))
+    assert.strictEqual(picked, pickAt(left.some((weight) => weight > 0) ? left : weights, random))
+  }, laws)
+
+  it("asks anew for each draw", () => {
+    const out = new Set<number>()
+    const pick = Effect.withRandomFixed(
+      LoadBalancer.pickEligible(entries([1, 1]), (index) => Effect.sync(() => !out.has(index))),
+      [0]
+    )
+    assert.strictEqual(Effect.runSync(pick), 0)
+    out.add(0)
+    assert.strictEqual(Effect.runSync(pick), 1)
+    out.clear()
+    assert.strictEqual(Effect.runSync(pick), 0)
+  })
+
+  it("is checked when it is built", () => {
+    assert.strictEqual(
+      invalid(() => LoadBalancer.pickEligible(entries([1, -1]), () => Effect.succeed(true))).path,
+      "[1].weight"
+    )
+  })
+})
+
 describe("order", () => {
   it("draws the first like pick, and the others by what is left", () => {
     // 1, 1, 2: the sum is 4, then 3 (without the first), then one is left
