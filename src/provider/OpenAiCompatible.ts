@@ -111,7 +111,10 @@ const fromEndpoint = (endpoint: Endpoint): Provider => {
     })
 
   return {
-    address: endpoint.address,
+    identity: [
+      endpoint.address,
+      ...Object.entries(endpoint.headers).flatMap(([name, value]) => Redacted.isRedacted(value) ? [] : [name, value])
+    ],
     secrets: Object.values(endpoint.headers).filter((value) => Redacted.isRedacted(value)),
     doneTerminates: endpoint.doneTerminates,
     client: (transport) => {

@@ -23,8 +23,11 @@ export interface Provider {
   ) => (
     model: string
   ) => HttpClient.HttpClient.With<HttpClientError.HttpClientError | RouterError.InvalidRequest>
-  /** Where it is: with the credentials, what tells two providers of one name apart. */
-  readonly address: string
+  /**
+   * Where it is and what else its answers may depend on, such as plain headers that each request carries: with the credentials, what tells
+   * two providers of one name apart.
+   */
+  readonly identity: ReadonlyArray<string>
   /** The credentials: texts that no error may show. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   /** Whether `[DONE]` ends a stream that has no finish reason. */

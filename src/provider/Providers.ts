@@ -42,7 +42,7 @@ export interface Target {
 export interface Service {
   /** The names of the providers. */
   readonly names: ReadonlyArray<string>
-  /** A hash of the names, addresses and credentials: what was answered for one set of providers is not for another. */
+  /** A hash of the names, identities and credentials: what was answered for one set of providers is not for another. */
   readonly fingerprint: string
   /**
    * The target of a model id. `path` is the field that the id stands in, for the `InvalidRequest` when the id has no provider, an
@@ -57,27 +57,37 @@ export interface Service {
  */
 export class Providers extends Context.Tag("effect-llm-router/Providers")<Providers, Service>() {}
 
-const fingerprint = ([name, { address, secrets }]: [string, Provider]): ReadonlyArray<string> => [
-  name,
-  address,
-  ...secrets.map(Redacted.value)
-]
+/** A hash of hashes: no list can be taken for a longer or shorter one beside it. */
+const fingerprint = ([name, { identity, secrets }]: [string, Provider]): string =>
+  sha256([name, sha256(identity), sha256(secrets.map(Redacted.value))])
+
+const checkName = (name: string): void => {
+  if (name === "" || name.includes("/")) {
+    throw RouterError.invalidField(
+      name,
+      "expected the name of a provider, without a slash: it comes before the first one of a model id"
+    )
+  }
+}
 
 /**
+ * Throws `InvalidRequest` when a name is empty or has a slash.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   providers: Readonly<Record<string, Provider>>
-): Effect.Effect<Service, never, HttpClient.HttpClient> =>
-  Effect.map(HttpClient.HttpClient, (transport) => {
-    const names = Object.keys(providers)
+): Effect.Effect<Service, never, HttpClient.HttpClient> => {
+  const names = Object.keys(providers)
+  names.forEach(checkName)
+  return Effect.map(HttpClient.HttpClient, (transport) => {
     const clients = new Map(
       Object.entries(providers).map(([name, provider]) => [name, { provider, client: provider.client(transport) }])
     )
     return {
       names,
-      fingerprint: sha256(Object.entries(providers).flatMap(fingerprint)),
+      fingerprint: sha256(Object.entries(providers).map(fingerprint)),
       resolve: (id, path) => {
         const slash = id.indexOf("/")
         const entry = clients.get(id.slice(0, Math.max(0, slash)))
@@ -99,9 +109,10 @@ export const make = (
       }
     }
   })
+}
 
 /**
- * Providers by name.
+ * Providers by name. Throws like `make`.
  *
  * ```ts
  * import { OpenAiCompatible, Providers } from "effect-llm-router"

@@ -186,6 +186,14 @@ describe("a target", () => {
     }))
 })
 
+describe("names", () => {
+  it("with a slash, or empty, are rejected: no model id could mean them", () => {
+    for (const name of ["my/provider", ""]) {
+      assert.throws(() => Providers.layer({ [name]: provider("a") }), RouterError.InvalidRequest)
+    }
+  })
+})
+
 describe("fingerprint", () => {
   const fingerprint = (providers: Parameters<typeof Providers.make>[0]) =>
     Effect.map(Effect.provide(Providers.make(providers), transport()), (service) => service.fingerprint)
@@ -197,7 +205,7 @@ describe("fingerprint", () => {
       assert.match(first, /^[0-9a-f]{64}$/)
     }))
 
-  it.effect("differs by name, address and credential", () =>
+  it.effect("differs by name, address, header and credential", () =>
     Effect.gen(function*() {
       const all = yield* Effect.all([
         fingerprint({ a: provider("a", secret) }),
@@ -205,7 +213,10 @@ describe("fingerprint", () => {
         fingerprint({ a: provider("a") }),
         fingerprint({ a: provider("b", secret) }),
         fingerprint({ b: provider("a", secret) }),
-        fingerprint({ a: provider("a", secret), b: provider("b") })
+        fingerprint({ a: provider("a", secret), b: provider("b") }),
+        ...["A", "B"].map((tenant) =>
+          fingerprint({ a: OpenAiCompatible.make({ baseUrl: Testing.baseUrl("a"), headers: { "x-tenant": tenant } }) })
+        )
       ])
       assert.strictEqual(new Set(all).size, all.length)
     }))
