@@ -10,7 +10,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import type * as Schedule from "effect/Schedule"
+import * as Schedule from "effect/Schedule"
+import * as Retry from "./policy/Retry.js"
+import * as RouterError from "./RouterError.js"
 import * as ChatRequest from "./wire/ChatRequest.js"
 import * as Limits from "./wire/Limits.js"
 
@@ -33,7 +35,7 @@ export interface Defaults
 
 /**
  * The defaults that are in force. It can be set for a whole program or around a single call; of two, the one nearer to the call
- * wins, field by field.
+ * wins, field by field. A call under defaults that are out of bounds fails with `InvalidRequest`.
  *
  * @since 0.1.0
  * @category context
@@ -42,13 +44,55 @@ export class RouterDefaults extends Context.Reference<RouterDefaults>()("effect-
   defaultValue: (): Defaults => ({})
 }) {}
 
-/** Bounds are those of a request's own fields. */
-const validated = (defaults: Defaults): Defaults => {
-  Limits.make(defaults.limits)
-  const { cache, commit, fallbacks, retry, timeout } = defaults
-  const request = { model: "-", messages: [], cache, commit, fallbacks, retry, timeout }
-  return Either.getOrThrowWith(Either.map(ChatRequest.validate(request), () => defaults), (error) => error)
+type Issues = ReadonlyArray<RouterError.Issue>
+
+/** What is wrong with a field, as that says which throws `InvalidRequest` for it. */
+const issuesOf = (field: keyof Defaults, make: () => unknown): Issues => {
+  try {
+    make()
+    return []
+  } catch (error) {
+    return error instanceof RouterError.InvalidRequest ? error.issues : [{ path: field, message: "is not valid" }]
+  }
 }
+
+/** Bounds are those of a request's own fields, of the policies and of the limits. */
+const issues = ({ backoff, cacheFallbacks, limits, maxRetryAfter, ...defaults }: Defaults): Issues => {
+  const { cache, commit, fallbacks, retry, timeout } = defaults
+  const request = ChatRequest.validate({ model: "-", messages: [], cache, commit, fallbacks, retry, timeout })
+  return [
+    ...(Either.isLeft(request) ? request.left.issues : []),
+    ...issuesOf("limits", () => Limits.make(limits)),
+    ...issuesOf("maxRetryAfter", () => Retry.withRetry({ maxRetryAfter })),
+    ...(backoff === undefined || Schedule.isSchedule(backoff)
+      ? []
+      : [{ path: "backoff", message: "expected a schedule" }]),
+    ...(cacheFallbacks === undefined || typeof cacheFallbacks === "boolean"
+      ? []
+      : [{ path: "cacheFallbacks", message: "expected true or false" }])
+  ]
+}
+
+const known = new WeakSet<Defaults>()
+
+/**
+ * Checks defaults, those of an object only once. What a `backoff` does is its own affair.
+ *
+ * @since 0.1.0
+ * @category validation
+ */
+export const validate = (defaults: Defaults): Either.Either<Defaults, RouterError.InvalidRequest> => {
+  if (!known.has(defaults)) {
+    const found = issues(defaults)
+    if (found.length > 0) {
+      return Either.left(new RouterError.InvalidRequest({ issues: found }))
+    }
+    known.add(defaults)
+  }
+  return Either.right(defaults)
+}
+
+const validated = (defaults: Defaults): Defaults => Either.getOrThrowWith(validate(defaults), (error) => error)
 
 /**
  * Throws `InvalidRequest` when a default is out of the bounds that a request's own field has.

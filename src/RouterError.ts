@@ -100,6 +100,7 @@ export type InterruptionCause =
   | ContextLengthExceeded
   | ContentFiltered
   | BadResponse
+  | EmptyCompletion
   | ResponseTooLarge
   | StreamTruncated
 
@@ -117,6 +118,7 @@ const InterruptionCause = Schema.Union(
   ContextLengthExceeded,
   ContentFiltered,
   BadResponse,
+  EmptyCompletion,
   ResponseTooLarge,
   StreamTruncated
 )
@@ -160,7 +162,7 @@ export type NotSent = BreakerOpen | CoolingDown | ConcurrencyExceeded | RateLimi
  * @since 0.1.0
  * @category models
  */
-export type TargetError = InterruptionCause | EmptyCompletion | StreamInterrupted | NotSent
+export type TargetError = InterruptionCause | StreamInterrupted | NotSent
 
 /**
  * Every target of a fallback chain failed. `failures` holds the error of each, in the order in which they were tried.

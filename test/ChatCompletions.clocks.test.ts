@@ -3,21 +3,8 @@ import type { Duration } from "effect"
 import { Clock, Effect, Either, Exit, Layer, Redacted, Schedule, Stream } from "effect"
 import { ChatCompletions, ChatRequest, RouterDefaults, RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
+import { event, events, finish, ping, role, text } from "./support/policies.js"
 import { elapse, messages, scripted, targets } from "./support/router.js"
-
-const event = (json: unknown): string => `data: ${typeof json === "string" ? json : JSON.stringify(json)}\n\n`
-const choice = (delta: unknown, finishReason: string | null = null) => ({
-  choices: [{ index: 0, delta, finish_reason: finishReason }]
-})
-const role = event(choice({ role: "assistant", content: "" }))
-const text = (content: string) => event(choice({ content }))
-const finish = event(choice({}, "stop"))
-const ping = ": ping\n\n"
-
-const events = (
-  chunks: ReadonlyArray<string>,
-  options: Omit<Testing.RawOptions, "chunks" | "body"> = {}
-) => Testing.raw({ headers: { "content-type": "text/event-stream" }, ...options, chunks })
 
 const hello = Testing.stream(["Hel", "lo"])
 

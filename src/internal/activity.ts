@@ -11,27 +11,40 @@ export interface Seen {
 
 const bytesOnly: Seen = { isData: false, isContent: false }
 
-const everything: Seen = { isData: true, isContent: true }
+/** Of bytes that nobody decodes. */
+export const everything: Seen = { isData: true, isContent: true }
+
+/** Is told what happens in an attempt, with the time in milliseconds of the monotonic clock. */
+export interface Watcher {
+  readonly headers: (now: number) => void
+  /** Somebody waits for the upstream. */
+  readonly wait: (now: number) => void
+  /** The wait is over, whatever came of it. */
+  readonly released: (now: number) => void
+  /** The wait is over: bytes came. */
+  readonly received: (now: number, seen: Seen) => void
+}
 
 /**
  * What has happened in an attempt so far, in milliseconds of the monotonic clock. Whoever reads an answer notes it here, and the
  * watchdog of the attempt looks at it when one of its clocks is due: so a chunk costs an assignment and no timer.
  *
  * Only the time in which somebody waits for the upstream counts: a consumer that is busy with what it has does not make it idle.
+ * A read that is noted twice, where it is made and where it is handed on, is one read.
  */
-export class Activity {
+export class Activity implements Watcher {
   headersAt: number | undefined
   contentAt: number | undefined
   /** Since when somebody waits for the upstream. */
   waitingSince: number | undefined
-  /** How many reads are over. */
+  /** How many reads were noted. */
   reads = 0
   /** When the last data came, or the headers; later by the time that nobody waited. */
   dataAt = 0
   private releasedAt = 0
   private onWait: (() => void) | undefined
 
-  constructor(private readonly outer: Activity | undefined) {}
+  constructor(private readonly outer: Watcher | undefined) {}
 
   headers(now: number): void {
     if (this.headersAt === undefined) {
@@ -49,17 +62,16 @@ export class Activity {
     this.outer?.wait(now)
   }
 
-  /** The wait is over, whatever came of it. */
   released(now: number): void {
     this.release(now)
     this.outer?.released(now)
   }
 
-  /** The wait is over: bytes came. An outer activity may see more, or less, in them. */
+  /** An outer activity may see more, or less, in the same bytes. */
   received(now: number, seen: Seen, seenByOuter: Seen = seen): void {
     this.release(now)
     if (seen.isData) {
-      this.dataAt = now
+      this.dataAt = this.releasedAt
     }
     if (seen.isContent) {
       this.contentAt ??= now
@@ -85,8 +97,10 @@ export class Activity {
 
   private release(now: number): void {
     this.reads++
-    this.waitingSince = undefined
-    this.releasedAt = now
+    if (this.waitingSince !== undefined) {
+      this.waitingSince = undefined
+      this.releasedAt = now
+    }
   }
 }
 

@@ -7,8 +7,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as CacheStore from "../policy/CacheStore.js"
 import * as Route from "../Route.js"
+import * as Activity from "./activity.js"
 import { isTextual } from "./cacheable.js"
 import * as MemoryResponse from "./memoryResponse.js"
+import { WatchedResponse } from "./watchedResponse.js"
 
 /**
  * What a call gave: an entry after all, a response that was read to its end, or one whose body cannot be kept and is
@@ -51,6 +53,19 @@ export const save = <E, R>(
     const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
     const { served } = recorder
     return store.set(key, Object.freeze(served === undefined ? content : { ...content, served }), ttl)
+  })
+
+/** An answer that is not settled is noted by nobody yet. To the clocks around the cache its bytes are content, as without one. */
+const noted = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.zipWith(Activity.CurrentActivity, Activity.readClock, (activity, now) => {
+    if (activity === undefined || response instanceof MemoryResponse.MemoryResponse) {
+      return response
+    }
+    activity.headers(now())
+    return new WatchedResponse(
+      response,
+      Activity.noteReads(response.stream, activity, now, () => Activity.everything)
+    )
   })
 
 /**
@@ -99,7 +114,7 @@ export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
       Effect.provideService(Route.CurrentRecorder, call.recorder),
       Effect.flatMap((response) =>
         isTextual(response.headers)
-          ? read(call, response)
+          ? Effect.flatMap(noted(response), (response) => read(call, response))
           : Effect.succeed<Answer>({ _tag: "Unread", take: takeOnce(response) })
       )
     )

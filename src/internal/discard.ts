@@ -33,7 +33,8 @@ const drain = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<u
  */
 export const discardWhile = <A, E, R>(error: unknown, other: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   responsesOf(error).reduce<Effect.Effect<A, E, R>>(
-    // the first one of a race begins first: what was not begun cannot be closed, however soon the other is over
-    (other, response) => Effect.raceFirst(Effect.zipRight(drain(response), Effect.never), other),
+    // the first one of a race begins first: what was not begun cannot be closed, however soon the other is over; and it can be
+    // interrupted by the race even where nothing else may interrupt it
+    (other, response) => Effect.raceFirst(Effect.interruptible(Effect.zipRight(drain(response), Effect.never)), other),
     other
   )

@@ -1,14 +1,19 @@
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
+/** Whether the answer is complete with this part of it (see `StreamResponse.Batch`); of bytes that is not known. */
+const isComplete = (part: unknown): boolean => Predicate.hasProperty(part, "complete") && part.complete === true
+
 /**
  * Ends a stream with an error after some time, whether its consumer is waiting for the next element or is busy with the last, and
- * closes what it reads from at that moment. Without any time left nothing is delivered.
+ * closes what it reads from at that moment. Without any time left nothing is delivered. It is no error where the answer was complete
+ * with what was delivered.
  *
  * @internal
  */
@@ -23,7 +28,8 @@ export const limitStream = <A, E, R, E2>(
   )
 
 /**
- * Ends a stream with the error that `strike` gives, at the moment when it gives it.
+ * Ends a stream with the error that `strike` gives, at the moment when it gives it; without an error where the answer was complete with
+ * what was delivered.
  *
  * One fiber serves the whole stream. A pull runs in a fiber of its own, so that it can be ended without touching the consumer.
  *
@@ -38,33 +44,45 @@ export const guardStream = <A, E, R, E2>(
     yield* Effect.addFinalizer((exit) => Scope.close(source, exit))
     const pull = yield* Scope.extend(Stream.toPull(stream), source)
 
-    let expired = Option.none<E2>()
+    // a clock ends a pull also where its consumer cannot be interrupted, as `Effect.timeout` does it
+    const forkPull = Effect.fork(Effect.interruptible(pull))
+
+    let complete = false
+    let expired: Option.Option<E2> | undefined
     // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun
-    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined = yield* Effect.fork(pull)
+    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined = yield* forkPull
 
     const expire = (error: E2) => {
-      expired = Option.some(error)
+      expired = complete ? Option.none() : Option.some(error)
       return Effect.zipRight(
         current === undefined ? Effect.void : Fiber.interrupt(current),
         Scope.close(source, Exit.void)
       )
     }
-    yield* Effect.forkScoped(Effect.flatMap(strike, expire))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.flatMap(strike, expire)))
 
     type Pull = Effect.Effect<Chunk.Chunk<A>, Option.Option<E | E2>>
 
     const next = Effect.suspend(() => {
-      if (Option.isSome(expired)) {
+      if (expired !== undefined) {
         return Effect.fail(expired)
       }
-      return Effect.flatMap(current === undefined ? Effect.fork(pull) : Effect.succeed(current), (fiber) => {
+      return Effect.flatMap(current === undefined ? forkPull : Effect.succeed(current), (fiber) => {
         current = fiber
         return Fiber.await(fiber).pipe(
           Effect.onInterrupt(() => Fiber.interrupt(fiber)),
           Effect.ensuring(Effect.sync(() => {
             current = undefined
           })),
-          Effect.flatMap((exit): Pull => Option.isSome(expired) ? Effect.fail(expired) : exit)
+          Effect.flatMap((exit): Pull => {
+            if (expired !== undefined) {
+              return Effect.fail(expired)
+            }
+            if (Exit.isSuccess(exit)) {
+              complete = isComplete(Option.getOrUndefined(Chunk.last(exit.value)))
+            }
+            return exit
+          })
         )
       })
     })

@@ -7,6 +7,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Callers from "./callers.js"
 
 /** A stream that is being read, with all that was read of it. */
 interface Source<A, E> {
@@ -22,7 +23,7 @@ interface Source<A, E> {
 interface Flight<Head, A, Log> {
   readonly log: Log
   readonly opened: Deferred.Deferred<Exit.Exit<{ readonly head: Head; readonly source: Source<A, unknown> }, unknown>>
-  callers: number
+  readonly callers: Callers.Callers
   abort: Effect.Effect<void>
   /** Ends the stream of those who read it, unless it has ended. */
   close: (cause: Cause.Cause<never>) => void
@@ -156,6 +157,7 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
             const source = makeSource<A, SE>()
             flight.close = (cause) =>
               end(source, Effect.failCause(cause))
+            flight.callers.open()
             Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.succeed({ head, source })))
             return Effect.map(serve(source, pull, call.onElement), (reason) => ({ source, reason }))
           }))
@@ -169,7 +171,7 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
 
   /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */
   const launch = <E, SE, R>(key: string, flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
-    Effect.map(Effect.forkIn(Effect.interruptible(fly(flight, call)), scope), (fiber) => {
+    Effect.map(Effect.forkIn(Effect.interruptible(flight.callers.serve(fly(flight, call))), scope), (fiber) => {
       flight.abort = Effect.asVoid(Fiber.interrupt(fiber))
       fiber.addObserver((exit) => {
         forget(key, flight)
@@ -180,10 +182,10 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
       })
     })
 
-  const leave = (key: string, flight: Flight<Head, A, Log>): Effect.Effect<void> =>
+  const leave = (key: string, flight: Flight<Head, A, Log>, caller: Callers.Caller): Effect.Effect<void> =>
     Effect.suspend(() => {
-      flight.callers--
-      if (flight.callers > 0 || flight.ended) {
+      flight.callers.delete(caller)
+      if (flight.callers.size > 0 || flight.ended) {
         return Effect.void
       }
       forget(key, flight)
@@ -201,22 +203,22 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
     key: string,
     call: Call<Head, A, E, SE, R, Log>
   ): Effect.Effect<Joined<Head, A, E, SE, Log>, never, R> =>
-    Effect.uninterruptible(Effect.suspend(() => {
+    Effect.uninterruptible(Effect.flatMap(Callers.current, (caller) => {
       const known = flights.get(key)
       const flight: Flight<Head, A, Log> = known ?? {
         log: call.log,
         opened: Deferred.unsafeMake(FiberId.none),
-        callers: 0,
+        callers: new Callers.Callers(),
         abort: Effect.void,
         close: () => {},
         ended: false
       }
-      flight.callers++
+      flight.callers.add(caller)
       let present = true
       const leaveOnce = Effect.suspend(() => {
         const left = present
         present = false
-        return left ? leave(key, flight) : Effect.void
+        return left ? leave(key, flight, caller) : Effect.void
       })
       const opened = Effect.map(joined<E, SE>(flight), ({ head, source }) => ({
         head,

@@ -4,12 +4,16 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
+import * as Callers from "./callers.js"
 
 /** @internal */
 export interface Call<A, E, R, Log> {
   /** What the flight writes while it runs, and every caller may read: that of the first caller is used. */
   readonly log: Log
-  /** Run by the first caller only, with its context and its fiber refs, but in a fiber that belongs to nobody. */
+  /**
+   * Run by the first caller only, with its context and its fiber refs, but in a fiber that belongs to nobody: its deadline and its clocks
+   * are those of all that wait.
+   */
   readonly run: Effect.Effect<A, E, R>
   /** Told once to each caller when it is done: with the result, with the error, or because it left. */
   readonly onDone: (log: Log, first: boolean) => void
@@ -38,7 +42,7 @@ export interface SingleFlight<A, Log> {
 interface Flight<A, Log> {
   readonly log: Log
   readonly landed: Deferred.Deferred<Exit.Exit<A, unknown>>
-  callers: number
+  readonly callers: Callers.Callers
   abort: Effect.Effect<unknown>
 }
 
@@ -59,7 +63,7 @@ export const make = <A, Log>(scope: Scope.Scope): SingleFlight<A, Log> => {
     flight: Flight<A, Log>,
     run: Effect.Effect<A, E, R>
   ): Effect.Effect<void, never, R> =>
-    Effect.map(Effect.forkIn(Effect.interruptible(run), scope), (fiber) => {
+    Effect.map(Effect.forkIn(Effect.interruptible(flight.callers.serve(run)), scope), (fiber) => {
       flight.abort = Fiber.interrupt(fiber)
       fiber.addObserver((exit) => {
         forget(key, flight)
@@ -68,10 +72,7 @@ export const make = <A, Log>(scope: Scope.Scope): SingleFlight<A, Log> => {
     })
 
   const leave = (key: string, flight: Flight<A, Log>): Effect.Effect<unknown> =>
-    Effect.suspend(() => {
-      flight.callers--
-      return flight.callers === 0 && forget(key, flight) ? flight.abort : Effect.void
-    })
+    Effect.suspend(() => flight.callers.size === 0 && forget(key, flight) ? flight.abort : Effect.void)
 
   /**
    * The error of a flight has the type of the first caller's call, and the table cannot know it: a policy is rebuilt
@@ -84,26 +85,29 @@ export const make = <A, Log>(scope: Scope.Scope): SingleFlight<A, Log> => {
 
   const join = <E, R>(key: string, call: Call<A, E, R, Log>): Effect.Effect<Landed<A>, E, R> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const wait = (flight: Flight<A, Log>, first: boolean) =>
-          restore(result<E>(flight)).pipe(
+      Effect.flatMap(Callers.current, (caller) => {
+        const wait = (flight: Flight<A, Log>, first: boolean) => {
+          flight.callers.add(caller)
+          return restore(result<E>(flight)).pipe(
+            Effect.ensuring(Effect.sync(() => flight.callers.delete(caller))),
             Effect.onInterrupt(() => leave(key, flight)),
             Effect.ensuring(Effect.sync(() => call.onDone(flight.log, first))),
             Effect.map((value): Landed<A> => ({ value, first }))
           )
+        }
         const current = flights.get(key)
         if (current !== undefined) {
-          current.callers++
           return wait(current, false)
         }
         const flight: Flight<A, Log> = {
           log: call.log,
           landed: Deferred.unsafeMake(FiberId.none),
-          callers: 1,
+          callers: new Callers.Callers(),
           abort: Effect.void
         }
         flights.set(key, flight)
-        return Effect.zipRight(launch(key, flight, call.run), wait(flight, true))
+        const waiting = wait(flight, true)
+        return Effect.zipRight(launch(key, flight, call.run), waiting)
       })
     )
 

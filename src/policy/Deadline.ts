@@ -4,14 +4,19 @@
  * A timeout sets it for everything inside, and a nested one can only bring it nearer. Whoever is about to wait asks first whether
  * the wait fits: a retry that would end after the deadline is not begun.
  *
+ * A call that several callers share (see `ResponseCache`) is bound by none of their deadlines alone: as long as one of them has time,
+ * it has. `remainingMillis` knows that.
+ *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { CallersDeadline } from "../internal/callersDeadline.js"
 import { nowMillis } from "../internal/monotonic.js"
 
 /**
- * The deadline in milliseconds of the monotonic clock (`Clock.currentTimeNanos`); `Infinity` when there is none, the default.
+ * The deadline in milliseconds of the monotonic clock (`Clock.currentTimeNanos`); `Infinity` when there is none, the default. In
+ * a call that is shared it is that of the timeouts inside of it.
  *
  * @since 0.1.0
  * @category context
@@ -23,13 +28,14 @@ export class CurrentDeadline
 {}
 
 /**
- * How many milliseconds are left: 0 when the deadline has passed, `Infinity` when there is none.
+ * How many milliseconds are left: 0 when the deadline has passed, `Infinity` when there is none. In a call that is shared they are
+ * those of the caller that has most, and can become more or less as callers come and go.
  *
  * @since 0.1.0
  * @category accessors
  */
 export const remainingMillis: Effect.Effect<number> = Effect.flatMap(
-  CurrentDeadline,
+  Effect.zipWith(CurrentDeadline, CallersDeadline, (own, callers) => Math.min(own, callers())),
   (deadline) =>
     deadline === Infinity
       ? Effect.succeed(Infinity)

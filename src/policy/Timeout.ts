@@ -21,6 +21,7 @@ import { nowMillis } from "../internal/monotonic.js"
 import { untilStrike } from "../internal/watchdog.js"
 import { WatchedResponse } from "../internal/watchedResponse.js"
 import * as RouterError from "../RouterError.js"
+import * as Chunk from "../wire/Chunk.js"
 import * as StreamResponse from "../wire/StreamResponse.js"
 import * as Deadline from "./Deadline.js"
 import * as HttpPolicy from "./HttpPolicy.js"
@@ -113,6 +114,14 @@ const once = (strike: Effect.Effect<RouterError.Timeout>): Effect.Effect<RouterE
   )
 }
 
+const look = (batches: Iterable<StreamResponse.Batch>): Activity.Seen => {
+  const parts = Array.from(batches, (batch) => batch.chunks)
+  return {
+    isData: parts.some((chunks) => chunks.length > 0),
+    isContent: parts.some((chunks) => chunks.some(Chunk.hasContent))
+  }
+}
+
 /** The body is watched as the beginning was. */
 const watchBody = (
   response: HttpClientResponse.HttpClientResponse,
@@ -124,7 +133,8 @@ const watchBody = (
     return response
   }
   if (StreamResponse.isStreamResponse(response)) {
-    return response.withBatches(guardStream(response.batches, strike))
+    // noted here too: what a cache in between replays, or reads for several callers, is not noted where it is read
+    return response.withBatches(guardStream(Activity.noteReads(response.batches, activity, now, look), strike))
   }
   const strikeBody = Effect.map(
     strike,
@@ -171,7 +181,9 @@ export const withClocks = (input: Clocks): HttpPolicy.HttpPolicy<RouterError.Tim
         return execute(request).pipe(
           Effect.provideService(Activity.CurrentActivity, activity),
           Effect.provideService(Deadline.CurrentDeadline, Math.min(outerDeadline, start + call)),
-          Effect.raceFirst(Effect.flatMap(strike, Effect.fail)),
+          // both can be interrupted by the race, even where nothing else may interrupt them: as in `Effect.timeout`
+          Effect.interruptible,
+          Effect.raceFirst(Effect.interruptible(Effect.flatMap(strike, Effect.fail))),
           Effect.map((response) => {
             activity.headers(now())
             return watchBody(response, activity, now, strike)

@@ -52,7 +52,7 @@ const interrupted = (
   fold: Fold.Fold,
   target: string | undefined
 ): RouterError.TargetError =>
-  error._tag === "StreamInterrupted" || error._tag === "EmptyCompletion" || RouterError.isNotSent(error)
+  error._tag === "StreamInterrupted" || RouterError.isNotSent(error)
     ? error
     : new RouterError.StreamInterrupted({
       target,

@@ -13,7 +13,7 @@ import type * as Retry from "../policy/Retry.js"
 import type * as Timeout from "../policy/Timeout.js"
 import * as Variables from "../prompt/Variables.js"
 import type * as Providers from "../provider/Providers.js"
-import type { Defaults } from "../RouterDefaults.js"
+import * as RouterDefaults from "../RouterDefaults.js"
 import * as RouterError from "../RouterError.js"
 import * as ChatRequest from "../wire/ChatRequest.js"
 import * as RequestBody from "../wire/RequestBody.js"
@@ -96,7 +96,7 @@ const headsOf = (
 const fallbacksOf = (
   request: ChatRequest.ChatRequest,
   { fallbacks }: Routing.Routing,
-  defaults: Defaults
+  defaults: RouterDefaults.Defaults
 ): ReadonlyArray<Named> => {
   const own = (request.fallbacks ?? []).length > 0 ? "fallbacks" : "orq.fallbacks"
   return fallbacks.length > 0
@@ -139,9 +139,14 @@ const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRe
  * @since 0.1.0
  * @category constructors
  */
-export const make = (input: unknown, providers: Providers.Service, defaults: Defaults): Result<Plan> =>
+export const make = (
+  input: unknown,
+  providers: Providers.Service,
+  defaults: RouterDefaults.Defaults
+): Result<Plan> =>
   Either.gen(function*() {
     const request = yield* ChatRequest.validate(input)
+    yield* RouterDefaults.validate(defaults)
     const routing = ChatRequest.routing(request)
     yield* supported(request, routing)
     const messages = yield* Variables.render(request.messages, routing.variables)

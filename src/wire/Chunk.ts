@@ -5,10 +5,11 @@
  */
 import * as Either from "effect/Either"
 import type * as Types from "effect/Types"
+import { readHead } from "../internal/readHead.js"
+import { readFunction, readSpoken } from "../internal/readSpoken.js"
 import type { JsonObject } from "../internal/wire.js"
-import { argumentsText, isIndex, isObject, keep, readChoiceMembers, readChoices, readSpoken } from "../internal/wire.js"
+import { isIndex, isObject, keep, readChoiceMembers, readChoices } from "../internal/wire.js"
 import type { Usage } from "./Completion.js"
-import { readHead } from "./Completion.js"
 
 /**
  * A piece of a tool call. Pieces with one `index` belong together, and their `arguments` are one JSON text. Some providers
@@ -75,27 +76,7 @@ export interface Chunk {
 
 const outOfRange = "a tool call index is out of range"
 
-const readFunction = (json: JsonObject): NonNullable<ToolCallDelta["function"]> => {
-  const out: Types.Mutable<NonNullable<ToolCallDelta["function"]>> = {}
-  for (const member in json) {
-    const value = json[member]
-    if (member === "name") {
-      if (typeof value === "string" && value !== "") {
-        out.name = value
-      }
-    } else if (member === "arguments") {
-      const text = argumentsText(value)
-      if (text !== undefined) {
-        out.arguments = text
-      }
-    } else {
-      keep(out, member, value)
-    }
-  }
-  return out
-}
-
-/** Continuations repeat `id` and `name` as `""` or `null` with some providers: that is absent. */
+/** Continuations repeat `id` as `""` or `null` with some providers: that is absent. */
 const readToolCall = (json: JsonObject): ToolCallDelta | string => {
   const out: Types.Mutable<ToolCallDelta> = {}
   for (const member in json) {
@@ -126,32 +107,9 @@ const readToolCall = (json: JsonObject): ToolCallDelta | string => {
   return out
 }
 
-const readToolCalls = (calls: ReadonlyArray<unknown>): Array<ToolCallDelta> | string => {
-  const out: Array<ToolCallDelta> = []
-  for (const json of calls) {
-    if (isObject(json)) {
-      const call = readToolCall(json)
-      if (typeof call === "string") {
-        return call
-      }
-      out.push(call)
-    }
-  }
-  return out
-}
-
 const readDelta = (json: JsonObject): Delta | string => {
   const out: Types.Mutable<Delta> = {}
-  readSpoken(out, json)
-  const calls = json.tool_calls ?? json.toolCalls
-  if (Array.isArray(calls) && calls.length > 0) {
-    const toolCalls = readToolCalls(calls)
-    if (typeof toolCalls === "string") {
-      return toolCalls
-    }
-    out.toolCalls = toolCalls
-  }
-  return out
+  return readSpoken(out, json, readToolCall) ?? out
 }
 
 const readChoice = (json: JsonObject, index: number): ChunkChoice | string => {

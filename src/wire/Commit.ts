@@ -4,6 +4,9 @@
  * What comes before it is held back, so until then a failure is an ordinary failure, on which retries and fallbacks can act. From
  * then on the caller has a part of this answer, and a failure ends the stream.
  *
+ * Once the answer is complete nothing can be cut off any more: a connection that breaks then is an end like any other, and one that
+ * stays open is closed when nothing comes for `maxTailMillis`.
+ *
  * @since 0.1.0
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
@@ -50,6 +53,16 @@ export const maxHeldChunks = 64
  */
 export const maxHeldBytes = 64 * 1024
 
+/**
+ * For how many milliseconds the rest of a complete answer is waited for, while no data comes: 2 seconds. What follows the last finish
+ * reason (the usage, `[DONE]`, with a few hosts a last piece of text) was made with it and comes within a second or not at all; a
+ * connection that is never closed must not hold the answer up for long.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxTailMillis = 2000
+
 /** Reads batches until the first one with content, or until the end, and gives that and all before it back as one. */
 const untilCommit = (
   next: Effect.Effect<Batch, Option.Option<RouterError.TargetError>>,
@@ -59,7 +72,8 @@ const untilCommit = (
   const chunks: Array<Chunk.Chunk> = []
   const bytes: Array<Uint8Array> = []
   let heldBytes = 0
-  const held = () => ({ bytes: Buffer.concat(bytes), chunks })
+  let complete = false
+  const held = () => ({ bytes: Buffer.concat(bytes), chunks, complete })
   const read: Effect.Effect<Batch, RouterError.TargetError> = Effect.matchEffect(next, {
     onFailure: Option.match({
       // an end without a problem: a complete answer without content
@@ -73,6 +87,7 @@ const untilCommit = (
       }
       bytes.push(batch.bytes)
       heldBytes += batch.bytes.length
+      complete = batch.complete
       const isFull = chunks.length > maxHeldChunks || heldBytes > maxHeldBytes
       const committed = batch.chunks.some(Chunk.hasContent) || isFull
       return committed && !whole ? Effect.succeed(held()) : read
@@ -81,16 +96,23 @@ const untilCommit = (
   return read
 }
 
-const look = ({ chunks }: Batch) => ({ isData: chunks.length > 0, isContent: chunks.some(Chunk.hasContent) })
+/** A complete answer has all the content that there will be. */
+const look = ({ chunks, complete }: Batch) => ({
+  isData: chunks.length > 0,
+  isContent: complete || chunks.some(Chunk.hasContent)
+})
 
 const decodeBatches = (
   pull: Effect.Effect<EffectChunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>,
   response: HttpClientResponse.HttpClientResponse,
   options: Options,
-  note: ReturnType<typeof Activity.noting>
+  activity: Activity.Activity | undefined,
+  now: () => number
 ): Effect.Effect<Batch, Option.Option<RouterError.TargetError>> => {
   const decoder = ChunkDecoder.make(options)
+  const note = Activity.noting(activity, now)
   let ended = false
+  let tailMillis = maxTailMillis
 
   const fail = (problem: Problem.Problem) => Effect.mapError(Problem.fail(problem, response, options), Option.some)
 
@@ -98,7 +120,7 @@ const decodeBatches = (
     ended = true
     const chunks = decoder.end()
     return chunks.length > 0
-      ? Effect.succeed({ bytes: new Uint8Array(0), chunks })
+      ? Effect.succeed({ bytes: new Uint8Array(0), chunks, complete: decoder.complete })
       : decoder.problem === undefined
       ? Effect.fail(Option.none())
       : fail(decoder.problem)
@@ -114,7 +136,7 @@ const decodeBatches = (
       }
       return chunks.length === 0 && decoder.problem !== undefined
         ? fail(decoder.problem)
-        : Effect.succeed({ bytes: Buffer.concat([...parts]), chunks })
+        : Effect.succeed({ bytes: Buffer.concat([...parts]), chunks, complete: decoder.complete })
     },
     onFailure: (error) =>
       // a response without a body ends here; a connection that breaks after the last word has cut nothing off
@@ -123,11 +145,27 @@ const decodeBatches = (
         : Effect.fail(Option.map(error, Problem.transport(options)))
   })
 
+  /** It is not noted: no clock between reads strikes any more. */
+  const readTail = Effect.suspend(() => {
+    const started = now()
+    return tailMillis <= 0 ? end : Effect.flatten(Effect.timeoutTo(read, {
+      duration: tailMillis,
+      onSuccess: (batch) => {
+        tailMillis = batch.chunks.length > 0 ? maxTailMillis : tailMillis - (now() - started)
+        return Effect.succeed(batch)
+      },
+      onTimeout: () => end
+    }))
+  })
+
   return Effect.suspend(() => {
     if (decoder.problem !== undefined) {
       return fail(decoder.problem)
     }
-    return ended || decoder.done ? Effect.fail(Option.none()) : note(read, look)
+    if (ended || decoder.done) {
+      return Effect.fail(Option.none())
+    }
+    return decoder.complete ? readTail : note(read, look)
   })
 }
 
@@ -150,7 +188,7 @@ export const commit = (
       const scope = yield* parent === undefined ? Scope.make() : Scope.fork(parent, ExecutionStrategy.sequential)
       const pull = yield* Scope.extend(Stream.toPull(response.stream), scope)
       const activity = yield* Activity.CurrentActivity
-      const next = decodeBatches(pull, response, options, Activity.noting(activity, yield* Activity.readClock))
+      const next = decodeBatches(pull, response, options, activity, yield* Activity.readClock)
       // some answer with an error of plain JSON under the type of an event stream: to its grammar that is nothing
       const onEmpty = (text: string, error: RouterError.EmptyCompletion) => {
         const problem = Problem.inText(text)

@@ -9,19 +9,10 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
+import { readHead, readUsage } from "../internal/readHead.js"
+import { readFunction, readSpoken } from "../internal/readSpoken.js"
 import type { JsonObject } from "../internal/wire.js"
-import {
-  argumentsText,
-  counts,
-  isObject,
-  keep,
-  readChoiceMembers,
-  readChoices,
-  readCount,
-  readCounts,
-  readCreated,
-  readSpoken
-} from "../internal/wire.js"
+import { isObject, keep, maxCount, readChoiceMembers, readChoices } from "../internal/wire.js"
 
 const unknownMembers = { key: Schema.String, value: Schema.Unknown }
 
@@ -140,123 +131,13 @@ export const Completion = Schema.Struct({
  */
 export type Completion = typeof Completion.Type
 
-const usageCounts = counts({
-  prompt_tokens: "promptTokens",
-  completion_tokens: "completionTokens",
-  total_tokens: "totalTokens"
-})
-
-const promptTokensDetailsCounts = counts({
-  cached_tokens: "cachedTokens",
-  cache_creation_tokens: "cacheCreationTokens",
-  audio_tokens: "audioTokens"
-})
-
-const completionTokensDetailsCounts = counts({
-  reasoning_tokens: "reasoningTokens",
-  audio_tokens: "audioTokens",
-  accepted_prediction_tokens: "acceptedPredictionTokens",
-  rejected_prediction_tokens: "rejectedPredictionTokens"
-})
-
 /**
  * Reads the `usage` object of a body or a chunk: `undefined` unless it is an object. A count that is not a number is absent.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const usageFromWire = (json: unknown): Usage | undefined => {
-  if (!isObject(json)) {
-    return undefined
-  }
-  const out: Types.Mutable<Usage> = {}
-  for (const member in json) {
-    const value = json[member]
-    switch (member) {
-      case "prompt_tokens_details":
-      case "promptTokensDetails":
-        if (isObject(value)) {
-          out.promptTokensDetails = readCounts({}, promptTokensDetailsCounts, value)
-        }
-        break
-      case "completion_tokens_details":
-      case "completionTokensDetails":
-        if (isObject(value)) {
-          out.completionTokensDetails = readCounts({}, completionTokensDetailsCounts, value)
-        }
-        break
-      default:
-        readCount(out, usageCounts, member, value)
-    }
-  }
-  return out
-}
-
-/** The members that a completion and a chunk have in common. */
-type Head = Types.Mutable<Omit<Completion, "choices">>
-
-/**
- * Copies all members of a completion or a chunk but its choices.
- *
- * @internal
- */
-export const readHead = (out: Head, json: JsonObject): void => {
-  for (const member in json) {
-    const value = json[member]
-    switch (member) {
-      case "choices":
-        break
-      case "id":
-      case "object":
-      case "model":
-        if (typeof value === "string") {
-          out[member] = value
-        }
-        break
-      case "created":
-        readCreated(out, value)
-        break
-      case "usage":
-        if (isObject(value)) {
-          out.usage = usageFromWire(value)
-        }
-        break
-      case "system_fingerprint":
-      case "systemFingerprint":
-        if (typeof value === "string") {
-          out.systemFingerprint = value
-        }
-        break
-      case "service_tier":
-      case "serviceTier":
-        if (typeof value === "string") {
-          out.serviceTier = value
-        }
-        break
-      default:
-        keep(out, member, value)
-    }
-  }
-  // Groq's older streams report it there only.
-  if (out.usage === undefined && isObject(json.x_groq) && isObject(json.x_groq.usage)) {
-    out.usage = usageFromWire(json.x_groq.usage)
-  }
-}
-
-const readFunction = (json: JsonObject): ToolCall["function"] => {
-  const out: Types.Mutable<NonNullable<ToolCall["function"]>> = { name: "", arguments: "" }
-  for (const member in json) {
-    const value = json[member]
-    if (member === "name") {
-      out.name = typeof value === "string" ? value : ""
-    } else if (member === "arguments") {
-      out.arguments = argumentsText(value) ?? ""
-    } else {
-      keep(out, member, value)
-    }
-  }
-  return out
-}
+export const usageFromWire: (json: unknown) => Usage | undefined = readUsage
 
 const readToolCall = (json: JsonObject): ToolCall => {
   const out: Types.Mutable<ToolCall> = { type: "function" }
@@ -271,7 +152,7 @@ const readToolCall = (json: JsonObject): ToolCall => {
         break
       case "function":
         if (isObject(value)) {
-          out.function = readFunction(value)
+          out.function = { name: "", arguments: "", ...readFunction(value) }
         }
         break
       default:
@@ -281,29 +162,42 @@ const readToolCall = (json: JsonObject): ToolCall => {
   return out
 }
 
-const readMessage = (json: JsonObject): Message => {
+const readMessage = (json: JsonObject): Message | string => {
   const out: Types.Mutable<Message> = {}
-  readSpoken(out, json)
-  const calls = json.tool_calls ?? json.toolCalls
-  if (Array.isArray(calls) && calls.length > 0) {
-    out.toolCalls = calls.filter(isObject).map(readToolCall)
+  const reason = readSpoken(out, json, readToolCall)
+  // as a stream the others would need an index that is out of range
+  return reason ??
+    (out.toolCalls !== undefined && out.toolCalls.length > maxCount ? "there are too many tool calls" : out)
+}
+
+const readChoice = (json: JsonObject, index: number): Choice | string => {
+  const message = isObject(json.message) ? readMessage(json.message) : {}
+  if (typeof message === "string") {
+    return message
   }
+  const out: Types.Mutable<Choice> = { index, message }
+  readChoiceMembers(out, json, "message")
   return out
 }
 
-const readChoice = (json: JsonObject, index: number): Choice => {
-  const out: Types.Mutable<Choice> = { index, message: isObject(json.message) ? readMessage(json.message) : {} }
-  readChoiceMembers(out, json, "message")
-  return out
+/** Where two choices have one index, each gets its place as its index: as a stream, they would be taken for one. */
+const distinct = (choices: ReadonlyArray<Choice>): ReadonlyArray<Choice> | string => {
+  if (choices.length > maxCount) {
+    return "there are too many choices"
+  }
+  return new Set(choices.map(({ index }) => index)).size === choices.length
+    ? choices
+    : choices.map((choice, index) => ({ ...choice, index }))
 }
 
 /**
  * Reads the body of an answer, as `JSON.parse` gives it.
  *
  * It asks for next to nothing: missing choices are `[]`, a choice without a message has an empty one, `null` is absent, a
- * known member of another type is absent, and unknown members stay under their names on the wire. What cannot be a completion
- * (not an object, choices that are no array of objects, an index that is not an integer from 0 to 127) is a `Left` with a
- * short reason, which repeats nothing of the body.
+ * known member of another type is absent, and unknown members stay under their names on the wire. Where two choices have one
+ * index, each has its place as its index. What cannot be a completion (not an object, choices that are no array of objects, an
+ * index that is not an integer from 0 to 127, more than 128 choices, or tool calls of one) is a `Left` with a short reason, which
+ * repeats nothing of the body.
  *
  * An answer that holds an error is read as well: ask `Chunk.errorOf` first.
  *
@@ -314,7 +208,8 @@ export const fromWire = (json: unknown): Either.Either<Completion, string> => {
   if (!isObject(json)) {
     return Either.left("the completion is not an object")
   }
-  const choices = readChoices(json.choices, readChoice)
+  const given = readChoices(json.choices, readChoice)
+  const choices = typeof given === "string" ? given : distinct(given)
   if (typeof choices === "string") {
     return Either.left(choices)
   }

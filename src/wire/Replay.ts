@@ -44,10 +44,20 @@ const encoder = new TextEncoder()
 
 const event = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`)
 
-const batch = (chunk: Chunk): Batch => ({
-  bytes: event(JSON.stringify(ResponseKeys.chunkToWire(chunk))),
-  chunks: [chunk]
-})
+const batches = (completion: Completion): ReadonlyArray<Batch> => {
+  const { choices } = completion
+  const isFinished = choices.length > 0 && choices.every((choice) => choice.finishReason !== undefined)
+  // each choice is two chunks
+  const lastEnd = 2 * choices.length - 1
+  return [
+    ...chunks(completion).map((chunk, at) => ({
+      bytes: event(JSON.stringify(ResponseKeys.chunkToWire(chunk))),
+      chunks: [chunk],
+      complete: isFinished && at >= lastEnd
+    })),
+    { bytes: event(Sse.done), chunks: [], complete: isFinished }
+  ]
+}
 
 /**
  * The response of a stream that gives the completion.
@@ -59,9 +69,4 @@ export const response = (
   request: HttpClientRequest.HttpClientRequest,
   source: HttpClientResponse.HttpClientResponse,
   completion: Completion
-): StreamResponse =>
-  new StreamResponse(
-    source,
-    Stream.fromIterable([...chunks(completion).map(batch), { bytes: event(Sse.done), chunks: [] }]),
-    request
-  )
+): StreamResponse => new StreamResponse(source, Stream.suspend(() => Stream.fromIterable(batches(completion))), request)

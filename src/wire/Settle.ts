@@ -56,7 +56,7 @@ const mayBeEventStream = (response: Response): boolean =>
 
 const rejected = (response: Response, options: Resolved): Effect.Effect<never, RouterError.TargetError> =>
   readText(response, options.limits.errorBodyBytes, constVoid).pipe(
-    // a status is more than a body that broke off: the answer is classified by what there is
+    // a body that broke off is no envelope, be it that it looks like one: its answer is classified by status and headers alone
     Effect.catchAll(() => Effect.succeed({ text: "", complete: false })),
     Effect.zipWith(Clock.currentTimeMillis, (body, nowMillis) =>
       Classify.fromResponse({

@@ -45,7 +45,8 @@ export interface Decoder {
 }
 
 /**
- * How long an event may be: 16 MiB, which holds a large image as base64. It bounds what a decoder keeps in memory.
+ * How long an event may be: 16 MiB, which holds a large image as base64. It bounds what a decoder keeps in memory: one event and one
+ * line.
  *
  * @since 0.1.0
  * @category constants
@@ -154,7 +155,7 @@ class EventStream implements Decoder {
   private hold(part: string): void {
     this.parts.push(part)
     this.partsLength += part.length
-    if (this.size + this.partsLength > this.limit) {
+    if (this.partsLength > this.limit) {
       this.overflow()
     }
   }
@@ -174,7 +175,7 @@ class EventStream implements Decoder {
       return this.dispatch()
     }
     const length = end - start
-    if (this.size + length > this.limit) {
+    if (length > this.limit) {
       return this.overflow()
     }
     if (text.charCodeAt(start) === colon) {
@@ -183,12 +184,16 @@ class EventStream implements Decoder {
     }
     const data = fieldValue(text, start, end, "data")
     const type = data === undefined ? fieldValue(text, start, end, "event") : undefined
+    if (data === undefined && type === undefined) {
+      return
+    }
+    if (this.size + length > this.limit) {
+      return this.overflow()
+    }
     if (data !== undefined) {
       this.data.push(data)
-    } else if (type !== undefined) {
-      this.type = type === "" ? undefined : type
     } else {
-      return
+      this.type = type === "" ? undefined : type
     }
     // With its end, so that a million empty data lines count as well.
     this.size += length + 1
@@ -226,8 +231,9 @@ class EventStream implements Decoder {
  * A decoder for one stream.
  *
  * `maxEventBytes` (default 16 MiB) bounds the `data` and `event` lines of an event together, field names included, and any
- * single line, comments included. They are counted in the decoded text, where a character of several bytes is one (or two,
- * outside the basic plane). The events before the one that is too long are still given.
+ * single line, comments included. Comments and lines that are ignored are no part of an event, however many of them stand in it:
+ * nothing of them is kept. Lines are counted in the decoded text, where a character of several bytes is one (or two, outside the
+ * basic plane). The events before the one that is too long are still given.
  *
  * A byte order mark is skipped at the start of the stream only; bytes that are not UTF-8 become U+FFFD. Neither `feed` nor `end`
  * ever throws, and their time is linear in the length of the stream.

@@ -38,6 +38,11 @@ const decodeError = (response: StreamResponse, cause: unknown): HttpClientError.
 export interface Batch {
   readonly bytes: Uint8Array
   readonly chunks: ReadonlyArray<Chunk>
+  /**
+   * Whether the answer is complete with it: every choice that was seen has a finish reason. More may follow (the usage, `[DONE]`), but
+   * that it does not is no failure.
+   */
+  readonly complete: boolean
 }
 
 /**

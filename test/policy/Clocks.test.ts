@@ -1,7 +1,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
 import { assert, describe, it } from "@effect/vitest"
@@ -17,34 +17,22 @@ import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as HttpPolicy from "../../src/policy/HttpPolicy.js"
+import * as ResponseCache from "../../src/policy/ResponseCache.js"
 import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import * as Settle from "../../src/wire/Settle.js"
 import * as StreamResponse from "../../src/wire/StreamResponse.js"
+import * as Policies from "../support/policies.js"
+import { choice, done, event, finish, ping, plain, role, streamed, text, url, withMemory } from "../support/policies.js"
 import { simulate, timed, VirtualClock, withinTheHour } from "../support/scripted.js"
 
-const url = Testing.baseUrl("p")
-const plain = HttpClientRequest.get(url)
-const streamed = HttpClientRequest.accept(plain, "text/event-stream")
-
-const event = (json: unknown): string => `data: ${typeof json === "string" ? json : JSON.stringify(json)}\n\n`
-const choice = (delta: unknown, finishReason: string | null = null) => ({
-  choices: [{ index: 0, delta, finish_reason: finishReason }]
-})
-const role = event(choice({ role: "assistant", content: "" }))
-const text = (content: string) => event(choice({ content }))
-const finish = event(choice({}, "stop"))
-const done = event("[DONE]")
-const ping = ": ping\n\n"
 const pings = (count: number): ReadonlyArray<string> => Array.from({ length: count }, () => ping)
 
-/** One event a read, with this time in between. What ends in `stall` is silent for ever. */
-const events = (
-  chunks: ReadonlyArray<string>,
-  options: Omit<Testing.RawOptions, "chunks" | "body"> = {}
-) => Testing.raw({ headers: { "content-type": "text/event-stream" }, end: "stall", ...options, chunks })
+/** One event a read; what follows them is silence. */
+const events = (chunks: ReadonlyArray<string>, options: Parameters<typeof Policies.events>[1] = {}) =>
+  Policies.events(chunks, { end: "stall", ...options })
 
 const json = (chunks: ReadonlyArray<string>, options: Omit<Testing.RawOptions, "chunks" | "body"> = {}) =>
   Testing.raw({ headers: { "content-type": "application/json" }, end: "stall", ...options, chunks })
@@ -147,7 +135,8 @@ describe("firstByte", () => {
   it.effect("with headers in time it never strikes, however long the rest takes", () =>
     Effect.gen(function*() {
       const slow = { delay: 999, between: 60_000, end: "complete" } as const
-      yield* completes({ firstByte: 1000 }, events(whole, slow), { at: 999 + 4 * 60_000, text: "ab" })
+      const parts = [role, text("a"), text("b"), finish + done]
+      yield* completes({ firstByte: 1000 }, events(parts, slow), { at: 999 + 3 * 60_000, text: "ab" })
       yield* completes({ firstByte: 1000 }, json(["", completion], slow), { at: 60_999 }, { request: plain })
     }))
 })
@@ -407,7 +396,8 @@ describe("several clocks", () => {
     }
   }
 
-  it.effect.prop("strike as a model says, whatever comes when, and whatever the consumer does", { scenario }, (
+  // live: a test clock of its own for each run costs more than the run
+  it.live.prop("strike as a model says, whatever comes when, and whatever the consumer does", { scenario }, (
     { scenario }
   ) =>
     simulate(Effect.gen(function*() {
@@ -425,7 +415,7 @@ describe("several clocks", () => {
       const phase = ending(yield* Effect.flip(response))
       assert.deepStrictEqual([phase, (yield* calls)[0]?.abortedAtMillis], [...predict(scenario)])
       assert.strictEqual(yield* open, 0)
-    })), { fastCheck: { numRuns: 200 } })
+    })), { fastCheck: { numRuns: 1000 } })
 })
 
 describe("the body of a plain response", () => {
@@ -717,6 +707,29 @@ describe("nested clocks", () => {
       assert.isTrue(cause instanceof RouterError.Timeout && cause.phase === "idle")
     }))
 
+  it.effect("the time that a policy in between takes is nobody's silence, and no progress either", () =>
+    Effect.gen(function*() {
+      const slow = HttpPolicy.make((request, execute) =>
+        Effect.map(execute(request), (response) =>
+          StreamResponse.isStreamResponse(response)
+            ? response.withBatches(Stream.tap(response.batches, () => Effect.sleep(700)))
+            : response)
+      )
+      const { calls, client } = yield* Testing.makeTransport({ p: events([text("a"), ping], { between: 900 }) })
+      const limited = client.pipe(Settle.settle(), slow, Timeout.withClocks({ idle: 1000, progress: 1500 }))
+      const read = Effect.flatMap(limited.execute(streamed), (response) => Stream.runDrain(response.stream))
+      const [exit, millis] = yield* withinTheHour(timed(Effect.flip(read)))
+      // from 700 to 900 for the comment, from 1600 on for what never comes
+      assert.deepStrictEqual([Exit.isSuccess(exit) && ending(exit.value), millis], ["idle", 2600])
+      assert.strictEqual((yield* calls)[0]?.abortedAtMillis, 2600)
+      const texts = yield* Testing.makeTransport({ p: events([text("a"), text("b")], { between: 900 }) })
+      const again = texts.client.pipe(Settle.settle(), slow, Timeout.withClocks({ progress: 1000 }))
+      const [, later] = yield* withinTheHour(timed(
+        Effect.flip(Effect.flatMap(again.execute(streamed), (response) => Stream.runDrain(response.stream)))
+      ))
+      assert.strictEqual(later, 1600 + 1000)
+    }))
+
   const inners: ReadonlyArray<readonly [name: string, inner: HttpPolicy.HttpPolicy<RouterError.Timeout>]> = [
     ["alone", HttpPolicy.identity],
     ["over another", Timeout.withIdleTimeout(900)]
@@ -746,6 +759,260 @@ describe("nested clocks", () => {
         assert.strictEqual((yield* calls).length, 5)
       }))
   }
+})
+
+describe("around a cache", () => {
+  type Cached = HttpClient.HttpClient.With<
+    RouterError.TargetError | HttpClientError.HttpClientError,
+    ResponseCache.ResponseCache
+  >
+  const cached = ResponseCache.withCache({ ttl: "1 day" })
+  const settledAndCached = (client: HttpClient.HttpClient): Cached => client.pipe(Settle.settle(), cached)
+  const stalled = events([role, text("a"), ping], { between: 500 })
+  const end = finish + done
+
+  /** What a caller has of an answer in the end, and when. */
+  const read = <E, R>(
+    client: HttpClient.HttpClient.With<E, R>,
+    options: { readonly request?: HttpClientRequest.HttpClientRequest; readonly busy?: Duration.DurationInput } = {}
+  ) =>
+    Effect.suspend(() => {
+      let seen = ""
+      type Read = Effect.Effect<void, RouterError.TargetError | HttpClientError.ResponseError>
+      const response = Effect.flatMap(client.execute(options.request ?? streamed), (response): Read =>
+        StreamResponse.isStreamResponse(response)
+          ? Stream.runForEach(response.chunks, (chunk) => {
+            const part = chunk.choices.map((choice) =>
+              choice.delta.content ?? ""
+            ).join("")
+            seen += part
+            return Effect.sleep(part === "" ? 0 : options.busy ?? 0)
+          })
+          : Effect.map(response.text, (body) => {
+            seen = body
+          }))
+      return Effect.map(timed(response), ([exit, millis]) => {
+        const ended = Exit.isSuccess(exit) ? "complete" : ending(Cause.squash(exit.cause))
+        return { ended, millis, seen }
+      })
+    })
+
+  const settled = (answer: Testing.Answer) =>
+    Effect.map(Testing.makeTransport({ p: answer }), ({ calls, client, open }) => ({
+      calls,
+      client: settledAndCached(client),
+      open
+    }))
+
+  const all = { firstByte: 1000, firstContent: 1000, idle: 1000, progress: 1000 }
+
+  it.effect("a hit has nothing to wait for, however slow its consumer is", () =>
+    Effect.gen(function*() {
+      const { calls, client } = yield* settled(events(whole, { end: "complete" }))
+      const limited = Timeout.withClocks(all)(client)
+      yield* withinTheHour(read(limited))
+      const again = yield* withinTheHour(read(limited, { busy: "1 minute" }))
+      assert.deepStrictEqual(again, { ended: "complete", millis: 60_000, seen: "ab" })
+      assert.strictEqual((yield* calls).length, 1)
+    }).pipe(withMemory))
+
+  it.effect("a hit that is begun long after it was given is still there", () =>
+    Effect.gen(function*() {
+      const { client } = yield* settled(events(whole, { end: "complete" }))
+      const limited = Timeout.withClocks(all)(client)
+      yield* withinTheHour(read(limited))
+      const response = yield* limited.execute(streamed)
+      yield* TestClock.adjust("1 hour")
+      assert.include(yield* withinTheHour(response.text), "ab")
+    }).pipe(withMemory))
+
+  it.effect("a miss flows however slow its consumer is, and however fast another one", () =>
+    Effect.gen(function*() {
+      const parts = [role, text("a"), text("b"), finish, done]
+      const { calls, client } = yield* settled(events(parts, { between: 900, end: "complete" }))
+      const limited = Timeout.withClocks({ ...all, firstContent: 1500 })(client)
+      const ends = yield* withinTheHour(Effect.all([
+        read(limited, { busy: "1 minute" }),
+        read(limited),
+        Effect.delay(read(limited, { busy: "2 minutes" }), 100)
+      ], { concurrency: "unbounded" }))
+      assert.deepStrictEqual(ends, [
+        { ended: "complete", millis: 120_900, seen: "ab" },
+        { ended: "complete", millis: 4 * 900, seen: "ab" },
+        { ended: "complete", millis: 240_800, seen: "ab" }
+      ])
+      assert.strictEqual((yield* calls).length, 1)
+    }).pipe(withMemory))
+
+  it.effect("the silence that a fast consumer waits in is not that of a busy one", () =>
+    Effect.gen(function*() {
+      const { client, open } = yield* settled(events([role, text("a"), text("b"), end], {
+        between: 20_000,
+        end: "complete"
+      }))
+      const idle = Timeout.withClocks({ idle: 5000 })(client)
+      // both wait in the same silence, before the first content
+      const early = yield* withinTheHour(Effect.all([read(idle), read(client)], { concurrency: "unbounded" }))
+      assert.deepStrictEqual(early.map(({ ended, millis }) => [ended, millis]), [["idle", 5000], ["complete", 60_000]])
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const parts = events([text("a"), text("b"), end], { between: 20_000, end: "complete" })
+          const { client } = yield* settled(parts)
+          const ends = yield* withinTheHour(Effect.all([
+            read(Timeout.withClocks({ idle: 5000 })(client), { busy: "1 minute" }),
+            read(client)
+          ], { concurrency: "unbounded" }))
+          assert.deepStrictEqual(ends, [
+            { ended: "complete", millis: 120_000, seen: "ab" },
+            { ended: "complete", millis: 40_000, seen: "ab" }
+          ])
+        }),
+        ResponseCache.layerMemory()
+      )
+      assert.strictEqual(yield* open, 0)
+    }).pipe(withMemory))
+
+  it.effect("one who joins is told that the headers and the content came before", () =>
+    Effect.gen(function*() {
+      const slow = events([role, ...pings(3), text("a"), text("b"), finish, done], {
+        delay: 500,
+        between: 800,
+        end: "complete"
+      })
+      const { client } = yield* settled(slow)
+      const ends = yield* withinTheHour(Effect.all([
+        read(client),
+        // while nothing but the headers has come
+        Effect.delay(read(Timeout.withClocks({ firstByte: 1000, idle: 1000 })(client)), 600),
+        // after the first content
+        Effect.delay(read(Timeout.withClocks({ firstByte: 50, firstContent: 50, idle: 1000 })(client)), 3710)
+      ], { concurrency: "unbounded" }))
+      assert.deepStrictEqual(ends.map(({ ended, seen }) => [ended, seen]), Array(3).fill(["complete", "ab"]))
+    }).pipe(withMemory))
+
+  it.effect("each who waits has its own clocks, which strike for it alone", () =>
+    Effect.gen(function*() {
+      const { calls, client, open } = yield* settled(stalled)
+      const idle = (millis: number) => read(Timeout.withClocks({ idle: millis })(client))
+      const ends = yield* withinTheHour(Effect.all([
+        idle(9000),
+        idle(2000),
+        // joins between the content and the comment
+        Effect.delay(read(Timeout.withClocks({ progress: 2000 })(client)), 700),
+        // joins in the silence
+        Effect.delay(idle(1000), 5000)
+      ], { concurrency: "unbounded" }))
+      assert.deepStrictEqual(ends.map(({ ended, millis }) => [ended, millis]), [
+        ["idle", 1000 + 9000],
+        ["idle", 1000 + 2000],
+        ["progress", 2000],
+        ["idle", 1000]
+      ])
+      assert.deepStrictEqual((yield* calls).map((call) => call.abortedAtMillis), [10_000])
+      assert.strictEqual(yield* open, 0)
+    }).pipe(withMemory))
+
+  const policies: ReadonlyArray<readonly [name: string, policy: (client: HttpClient.HttpClient) => Cached]> = [
+    ["settled", settledAndCached],
+    ["not settled", cached]
+  ]
+  for (const [name, policy] of policies) {
+    const request = plain
+
+    it.effect(`a completion that is ${name}: a miss, one who joins it and a hit`, () =>
+      Effect.gen(function*() {
+        const parts = [completion.slice(0, 1), ...Array.from({ length: 8 }, () => " "), completion.slice(1)]
+        const answer = json(parts, { delay: 900, between: 900, end: "complete" })
+        const { calls, client } = yield* Testing.makeTransport({ p: answer })
+        const limited = Timeout.withClocks({ firstByte: 1000, firstContent: 1000, idle: 1000 })(policy(client))
+        const [miss, joined] = yield* withinTheHour(Effect.all([
+          read(limited, { request }),
+          Effect.delay(read(limited, { request }), 2000)
+        ], { concurrency: "unbounded" }))
+        const hit = yield* read(limited, { request })
+        const seen = parts.join("")
+        assert.deepStrictEqual([miss, joined, hit], [
+          { ended: "complete", millis: 9000, seen },
+          { ended: "complete", millis: 7000, seen },
+          { ended: "complete", millis: 0, seen }
+        ])
+        assert.strictEqual((yield* calls).length, 1)
+      }).pipe(withMemory))
+
+    it.effect(`a completion that is ${name}: silence strikes whoever waits in it, each by its own clock`, () =>
+      Effect.gen(function*() {
+        const { calls, client, open } = yield* Testing.makeTransport({ p: json(["{"], { delay: 500 }) })
+        const shared = policy(client)
+        const [patient, joined, before] = yield* withinTheHour(Effect.all([
+          read(Timeout.withClocks({ idle: 9000 })(shared), { request }),
+          Effect.delay(read(Timeout.withClocks({ idle: 1000, firstByte: 50 })(shared), { request }), 2000),
+          read(Timeout.withClocks({ idle: 1000, firstByte: 100 })(shared), { request })
+        ], { concurrency: "unbounded" }))
+        assert.deepStrictEqual([patient, joined, before].map(({ ended, millis }) => [ended, millis]), [
+          ["idle", 9500],
+          ["idle", 1000],
+          ["firstByte", 100]
+        ])
+        assert.deepStrictEqual((yield* calls).map((call) => call.abortedAtMillis), [9500])
+        assert.strictEqual(yield* open, 0)
+      }).pipe(withMemory))
+  }
+
+  it.effect("who gives up waiting for it and tries again is not silent meanwhile", () =>
+    Effect.gen(function*() {
+      const { client } = yield* Testing.makeTransport({ p: [json(["{"]), json([completion], { end: "complete" })] })
+      const limited = settledAndCached(client).pipe(
+        Timeout.withCallTimeout(500),
+        Retry.withRetry({ count: 1, onCodes: [504], backoff: Schedule.spaced("1 minute") }),
+        Timeout.withClocks({ idle: 1000, progress: 1000 })
+      )
+      const { ended, millis } = yield* withinTheHour(read(limited, { request: plain }))
+      assert.deepStrictEqual([ended, millis], ["complete", 60_500])
+    }).pipe(withMemory))
+
+  it.effect("who gives up while nobody waits has waited no longer than that", () =>
+    Effect.gen(function*() {
+      const { client } = yield* Testing.makeTransport({
+        p: [Testing.status(503), json([completion], { delay: 500, end: "complete" })]
+      })
+      // unlike a timeout it is no deadline for what is inside
+      const onTimeout = () => new RouterError.Timeout({ phase: "call", limit: Duration.seconds(30) })
+      const impatient = HttpPolicy.make<RouterError.Timeout>((request, execute) =>
+        Effect.timeoutFail(execute(request), { duration: "30 seconds", onTimeout })
+      )
+      const limited = client.pipe(
+        Settle.settle(),
+        Retry.withRetry({ count: 1, backoff: Schedule.spaced("1 minute") }),
+        cached,
+        impatient,
+        Retry.withRetry({ count: 1, onCodes: [504], backoff: Schedule.spaced("1 minute") }),
+        Timeout.withClocks({ idle: 1000, progress: 1000 })
+      )
+      const { ended, millis } = yield* withinTheHour(read(limited, { request: plain }))
+      assert.deepStrictEqual([ended, millis], ["complete", 90_500])
+    }).pipe(withMemory))
+
+  it.effect("who joins an open stream does not wait before it reads", () =>
+    Effect.gen(function*() {
+      const { client } = yield* settled(events([text("a"), text("b"), text("c"), end], {
+        between: 20_000,
+        end: "complete"
+      }))
+      const late = HttpPolicy.make((request, execute) =>
+        Effect.delay(execute(request), 0).pipe(Effect.tap(Effect.sleep(5000)))
+      )
+      const ends = yield* withinTheHour(Effect.all([
+        read(client),
+        Effect.delay(read(client.pipe(late, Timeout.withClocks({ idle: 1000 }))), 18_000),
+        Effect.delay(read(client.pipe(late, Timeout.withClocks({ idle: 17_100 }))), 18_000)
+      ], { concurrency: "unbounded" }))
+      // the second begins to read at 23 s, and the next content comes at 40
+      assert.deepStrictEqual(ends.map(({ ended, millis }) => [ended, millis]), [
+        ["complete", 60_000],
+        ["idle", 6000],
+        ["idle", 22_000 + 17_100]
+      ])
+    }).pipe(withMemory))
 })
 
 describe("how they are built", () => {

@@ -1,14 +1,22 @@
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Deadline from "../../src/policy/Deadline.js"
 import * as HttpPolicy from "../../src/policy/HttpPolicy.js"
+import * as ResponseCache from "../../src/policy/ResponseCache.js"
 import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
+import * as Settle from "../../src/wire/Settle.js"
+import { plain, streamed, url, withMemory } from "../support/policies.js"
 import {
   failing,
   gaps,
@@ -20,8 +28,6 @@ import {
   VirtualClock,
   withinTheHour
 } from "../support/scripted.js"
-
-const url = Testing.baseUrl("p")
 
 /** What is left of the time when the request comes to the client, and some milliseconds later. */
 const remaining = (later: number, ...policies: ReadonlyArray<HttpPolicy.HttpPolicy<RouterError.RouterError>>) =>
@@ -146,4 +152,107 @@ describe("Deadline", () => {
         assert.deepStrictEqual((yield* calls).map((_) => _.abortedAtMillis), [3000 + jump])
       }))
   }
+})
+
+describe("a call that several callers share", () => {
+  const kinds = {
+    completion: { answer: Testing.completion("a"), request: plain },
+    stream: {
+      answer: Testing.stream(["a"]),
+      request: streamed
+    }
+  }
+
+  for (const [kind, { answer, request }] of Object.entries(kinds)) {
+    /** Fails after a second; the next attempt would come 8 seconds later. */
+    const make = Effect.map(
+      Testing.makeTransport({ p: [Testing.status(503, { delay: 1000 }), answer] }),
+      ({ calls, client, open }) => {
+        const shared = client.pipe(
+          Settle.settle(),
+          Retry.withRetry({ count: 3, backoff: Schedule.spaced("8 seconds") }),
+          ResponseCache.withCache({ ttl: "1 day" })
+        )
+        const call = (limit: Duration.DurationInput) =>
+          timed(Effect.flatMap(Timeout.withDeadline(limit)(shared).execute(request), (response) => response.text))
+        type Ended = readonly [exit: Exit.Exit<unknown, { readonly _tag: string }>, millis: number]
+        const callers = (...calls: ReadonlyArray<Effect.Effect<Ended, never, ResponseCache.ResponseCache>>) =>
+          Effect.map(
+            withinTheHour(Effect.all(calls, { concurrency: "unbounded" })),
+            (ends) => ends.map(([exit, millis]) => [outcome(Exit.asVoid(exit)), millis])
+          )
+        return { call, callers, calls, open }
+      }
+    )
+
+    it.effect(`${kind}: alone, a wait that would end after its deadline is not begun`, () =>
+      Effect.gen(function*() {
+        const { call, callers, calls } = yield* make
+        assert.deepStrictEqual(yield* callers(call("5 seconds")), [["Unavailable", 1000]])
+        assert.strictEqual((yield* calls).length, 1)
+      }).pipe(withMemory))
+
+    it.effect(`${kind}: it has as long as the most patient, and each of them its own time`, () =>
+      Effect.gen(function*() {
+        const { call, callers, calls, open } = yield* make
+        const ends = yield* callers(
+          call("5 seconds"),
+          Effect.delay(call("20 seconds"), 100),
+          Effect.delay(call("500 millis"), 200),
+          // comes while the wait is under way
+          Effect.delay(call("1 second"), 3000)
+        )
+        assert.deepStrictEqual(ends, [
+          ["DeadlineExceeded", 5000],
+          [undefined, 8900],
+          ["DeadlineExceeded", 500],
+          ["DeadlineExceeded", 1000]
+        ])
+        assert.deepStrictEqual((yield* calls).map((call) => call.startedAtMillis), [0, 9000])
+        assert.strictEqual(yield* open, 0)
+      }).pipe(withMemory))
+
+    it.effect(`${kind}: the time of one who has left is over`, () =>
+      Effect.gen(function*() {
+        const { call, callers, calls } = yield* make
+        const ends = yield* callers(
+          call("5 seconds"),
+          Effect.map(Effect.timeoutOption(call(Infinity), 500), () => [Exit.void, 500] as const)
+        )
+        assert.deepStrictEqual(ends, [["Unavailable", 1000], [undefined, 500]])
+        assert.strictEqual((yield* calls).length, 1)
+      }).pipe(withMemory))
+
+    it.effect(`${kind}: with the last of them it is over`, () =>
+      Effect.gen(function*() {
+        const { calls, client, open } = yield* Testing.makeTransport({ p: Testing.hang })
+        const shared = client.pipe(Settle.settle(), ResponseCache.withCache({ ttl: "1 day" }))
+        const call = (limit: number) => timed(Timeout.withDeadline(limit)(shared).execute(request))
+        const ends = yield* withinTheHour(Effect.all([call(3000), call(2000)], { concurrency: "unbounded" }))
+        assert.deepStrictEqual(ends.map(([, millis]) => millis), [3000, 2000])
+        assert.deepStrictEqual((yield* calls).map((call) => call.abortedAtMillis), [3000])
+        assert.strictEqual(yield* open, 0)
+      }).pipe(withMemory))
+  }
+
+  it.effect("the timeouts inside of it count too, and those around a cache around it", () =>
+    Effect.gen(function*() {
+      const seen: Array<number> = []
+      const look = Effect.map(Deadline.remainingMillis, (millis) => seen.push(millis))
+      const { client } = scripted((request) => Effect.zipRight(Effect.delay(look, 100), ok(request)))
+      const cache = (scope: string) =>
+        ResponseCache.withCache({ ttl: "1 day", scope, key: () => Effect.succeed(Option.some("k")) })
+      const inner = client.pipe(Timeout.withCallTimeout(3000), cache("inner"))
+      const outer = inner.pipe(cache("outer"))
+      const all = (...callers: ReadonlyArray<HttpClient.HttpClient.With<unknown, ResponseCache.ResponseCache>>) =>
+        Effect.provide(
+          withinTheHour(Effect.all(callers.map((caller) => caller.get(url)), { concurrency: "unbounded" })),
+          ResponseCache.layerMemory()
+        )
+      yield* all(Timeout.withDeadline(1000)(outer))
+      yield* all(Timeout.withDeadline(1000)(outer), Timeout.withDeadline(2000)(outer))
+      yield* all(Timeout.withDeadline(1000)(outer), Timeout.withDeadline(2500)(inner))
+      yield* all(Timeout.withDeadline(9000)(outer))
+      assert.deepStrictEqual(seen, [900, 1900, 2400, 2900])
+    }))
 })

@@ -20,6 +20,7 @@ import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
+import { url } from "../support/policies.js"
 import type { Answer } from "../support/scripted.js"
 import {
   after,
@@ -33,8 +34,6 @@ import {
   VirtualClock,
   withinTheHour
 } from "../support/scripted.js"
-
-const url = Testing.baseUrl("p")
 
 const unavailable = new RouterError.Unavailable({ status: 503 })
 const rateLimited = (retryAfter?: Duration.DurationInput) =>

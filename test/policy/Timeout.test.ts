@@ -1,6 +1,5 @@
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
 import { assert, describe, it } from "@effect/vitest"
@@ -24,6 +23,7 @@ import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import * as Settle from "../../src/wire/Settle.js"
 import * as StreamResponse from "../../src/wire/StreamResponse.js"
+import { streamed, url } from "../support/policies.js"
 import {
   after,
   failing,
@@ -35,8 +35,6 @@ import {
   VirtualClock,
   withinTheHour
 } from "../support/scripted.js"
-
-const url = Testing.baseUrl("p")
 
 /** The clocks of a whole call: all that differs is what they fail with. */
 const clocks: ReadonlyArray<
@@ -296,7 +294,6 @@ for (const [name, policy, tag] of clocks) {
 }
 
 /** A request for an event stream. */
-const streamed = HttpClientRequest.get(url).pipe(HttpClientRequest.accept("text/event-stream"))
 
 /** The text of a stream of chunks, and what it failed with. */
 const textOf = (response: HttpClientResponse.HttpClientResponse, busy: Duration.DurationInput = 0) =>

@@ -78,7 +78,10 @@ describe("Chunk.fromWire", () => {
       { index: 2, delta: {} }
     ])
     assert.deepStrictEqual(deltaOf({ role: null, content: null, refusal: null, tool_calls: null, audio: null }), {})
-    assert.deepStrictEqual(deltaOf({ tool_calls: [] }), {})
+    for (const calls of [[], [null], ["x", 1, []], {}, "x"]) {
+      assert.deepStrictEqual(deltaOf({ tool_calls: calls }), {}, JSON.stringify(calls))
+    }
+    assert.deepStrictEqual(deltaOf({ tool_calls: [null, { id: "a" }] })?.toolCalls, [{ id: "a" }])
   })
 
   it("keeps a message beside the delta, and does not read it", () => {

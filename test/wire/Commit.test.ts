@@ -10,18 +10,22 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { inspect } from "node:util"
 import { CallScope } from "../../src/internal/callScope.js"
 import * as Fallback from "../../src/policy/Fallback.js"
+import * as HttpPolicy from "../../src/policy/HttpPolicy.js"
+import * as Timeout from "../../src/policy/Timeout.js"
 import type * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import type * as Chunk from "../../src/wire/Chunk.js"
 import * as Commit from "../../src/wire/Commit.js"
 import * as Settle from "../../src/wire/Settle.js"
 import { isStreamResponse, type StreamResponse } from "../../src/wire/StreamResponse.js"
+import { timed, withinTheHour } from "../support/scripted.js"
 
 const request = HttpClientRequest.post(`${Testing.baseUrl("openai")}/chat/completions`).pipe(
   HttpClientRequest.bodyUnsafeJson({ model: "gpt-4o", messages: [{ role: "user", content: "the prompt" }] }),
@@ -110,7 +114,8 @@ describe("the commit point", () => {
     Effect.gen(function*() {
       const transport = yield* Testing.makeTransport({ "*": reads(chunks, "stall") })
       const fiber = yield* Effect.fork(settled(transport.client))
-      yield* TestClock.adjust("1 minute")
+      // with a finish reason the answer is complete, and the wait for the rest of it is limited
+      yield* TestClock.adjust(Commit.maxTailMillis - 1)
       const committed = (yield* Fiber.poll(fiber))._tag === "Some"
       yield* Fiber.interrupt(fiber)
       return committed
@@ -303,6 +308,17 @@ describe("the end", () => {
       yield* breaks(reads([text("a"), text("b", 1), finish(1)], "reset"), "Transport", "ab")
     }))
 
+  it.effect("the usage that came before it broke is kept, whole or in an event without an end", () =>
+    Effect.gen(function*() {
+      for (const commit of ["firstContent", "whole"] as const) {
+        for (const last of [usage, usage.trimEnd()]) {
+          const { chunks, failure } = yield* outcome(reads([text("Hello"), finish(), last], "reset"), { commit })
+          assert.strictEqual(failure, undefined)
+          assert.deepStrictEqual(chunks.at(-1)?.usage, { totalTokens: 3 })
+        }
+      }
+    }))
+
   it.effect("all choices have to end", () =>
     Effect.gen(function*() {
       yield* serves(reads([text("a"), text("b", 1), finish(1), text("c"), finish(), done]), "abc")
@@ -320,6 +336,156 @@ describe("the end", () => {
       assert.isTrue((yield* upstream.calls)[0]?.aborted)
       yield* serves(reads([text("Hello") + finish() + done + failed + text("more")]), "Hello")
     }))
+})
+
+describe("a complete answer whose connection stays open", () => {
+  interface Ended {
+    readonly text: string
+    readonly usage: unknown
+    readonly failure: string | undefined
+    readonly millis: number
+    readonly abortedAt: number | undefined
+  }
+
+  /** Reads it to its end, an hour at most; after each chunk the consumer is busy for some time. */
+  const read = (
+    answer: Testing.Answer,
+    options: Settle.Options = {},
+    policy: HttpPolicy.HttpPolicy<RouterError.TargetError> = HttpPolicy.identity,
+    busyMillis = 0
+  ): Effect.Effect<Ended> =>
+    Effect.gen(function*() {
+      const { calls, client, open } = yield* Testing.makeTransport({ "*": answer })
+      const chunks: Array<Chunk.Chunk> = []
+      const all = Effect.flatMap(client.pipe(Settle.settle(options), policy).execute(request), (response) =>
+        Stream.runForEach(toStream(response).chunks, (chunk) => {
+          chunks.push(chunk)
+          return Effect.sleep(busyMillis)
+        }))
+      const limited = Effect.timeoutOption(Effect.either(all), "50 minutes")
+      const [exit, millis] = yield* withinTheHour(timed(limited))
+      const ended = Option.getOrElse(yield* exit, () =>
+        assert.fail("it never ends"))
+      assert.strictEqual(yield* open, 0, "the upstream request is still open")
+      const { abortedAtMillis, startedAtMillis = 0 } = (yield* calls)[0] ?? {}
+      return {
+        text: contentOf(chunks),
+        usage: chunks.find((chunk) =>
+          chunk.usage !== undefined
+        )?.usage,
+        failure: Either.isLeft(ended) ? ended.left._tag : undefined,
+        millis,
+        abortedAt: abortedAtMillis === undefined ? undefined : abortedAtMillis - startedAtMillis
+      }
+    })
+
+  const silent = (chunks: ReadonlyArray<string>, between = 100, end: Testing.Ending = "stall") =>
+    Testing.raw({ headers: { "content-type": "text/event-stream" }, chunks, end, between })
+
+  const hello = [role, text("Hel"), text("lo"), finish()]
+  const total = { totalTokens: 3 }
+
+  for (const commit of ["firstContent", "whole"] as const) {
+    describe(commit, () => {
+      it.effect("ends two seconds after its last event, and the connection is closed then", () =>
+        Effect.gen(function*() {
+          const answer = { text: "Hello", usage: undefined, failure: undefined }
+          assert.deepStrictEqual(yield* read(silent(hello), { commit }), { ...answer, millis: 2300, abortedAt: 2300 })
+          assert.deepStrictEqual(yield* read(silent([...hello, usage]), { commit }), {
+            ...answer,
+            usage: total,
+            millis: 2400,
+            abortedAt: 2400
+          })
+        }))
+
+      it.effect("comments do not prolong it, data does", () =>
+        Effect.gen(function*() {
+          const pings = Array.from({ length: 100 }, () => ": ping\n\n")
+          const quiet = yield* read(silent([...hello, ...pings], 300), { commit })
+          assert.deepStrictEqual([quiet.text, quiet.failure, quiet.millis], ["Hello", undefined, 3 * 300 + 2000])
+          const late = yield* read(silent([...hello, text("!"), finish(), usage], 1900), { commit })
+          assert.deepStrictEqual([late.text, late.usage, late.millis], ["Hello!", total, 6 * 1900 + 2000])
+        }))
+
+      it.effect("with [DONE] it ends at once", () =>
+        Effect.gen(function*() {
+          const { millis, usage: counts } = yield* read(silent([...hello, usage, done]), { commit })
+          assert.deepStrictEqual([counts, millis], [total, 500])
+        }))
+
+      it.effect("an event that nothing ended is given when it is whole", () =>
+        Effect.gen(function*() {
+          const { millis, usage: counts } = yield* read(silent([...hello, usage.trimEnd()]), { commit })
+          assert.deepStrictEqual([counts, millis], [total, 2300])
+        }))
+
+      it.effect("a choice that begins meanwhile has to end too, and takes its time", () =>
+        Effect.gen(function*() {
+          const parts = [...hello, text("b", 1), "", text("c", 1)]
+          const { failure, millis, text: seen } = yield* read(silent(parts, 1500, "reset"), { commit })
+          assert.deepStrictEqual([failure, millis], ["Transport", 7 * 1500])
+          assert.strictEqual(seen, commit === "whole" ? "" : "Hellobc")
+          const ended = yield* read(silent([...parts, finish(1), done], 1500), { commit })
+          assert.deepStrictEqual([ended.failure, ended.text], [undefined, "Hellobc"])
+        }))
+
+      it.effect("the clocks between reads do not strike", () =>
+        Effect.gen(function*() {
+          for (const clocks of [{ idle: 500 }, { progress: 500 }, { idle: 500, progress: 500, firstContent: 500 }]) {
+            const { failure, text: seen } = yield* read(silent(hello), { commit }, Timeout.withClocks(clocks))
+            assert.deepStrictEqual([failure, seen], [undefined, "Hello"])
+          }
+        }))
+
+      it.effect("an answer without content is one, and no clock waits for its content", () =>
+        Effect.gen(function*() {
+          const answer = silent([role, finish(0, "length")])
+          const { failure, millis } = yield* read(answer, { commit }, Timeout.withFirstContentTimeout(1000))
+          assert.deepStrictEqual([failure, millis], [undefined, 2100])
+        }))
+    })
+  }
+
+  it.effect("what came while the consumer was busy is not lost", () =>
+    Effect.gen(function*() {
+      const { failure, usage: counts } = yield* read(silent([...hello, usage]), {}, HttpPolicy.identity, 10_000)
+      assert.deepStrictEqual([failure, counts], [undefined, total])
+    }))
+
+  for (
+    const [name, policy] of Object.entries({
+      "the call timeout": Timeout.withCallTimeout(1000),
+      "the call clock": Timeout.withClocks({ call: 1000, idle: 60_000 }),
+      "the deadline": Timeout.withDeadline(1000)
+    })
+  ) {
+    it.effect(`${name} ends it, without a failure`, () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* read(silent([...hello, usage]), {}, policy), {
+          text: "Hello",
+          usage: total,
+          failure: undefined,
+          millis: 1000,
+          abortedAt: 1000
+        })
+      }))
+
+    it.effect(`${name} is no failure for a consumer that was busy with the whole answer`, () =>
+      Effect.gen(function*() {
+        const { failure, text: seen } = yield* read(silent([...hello, done]), { commit: "whole" }, policy, 600)
+        assert.deepStrictEqual([failure, seen], [undefined, "Hello"])
+      }))
+
+    it.effect(`${name} fails what is not complete, or not with what was delivered`, () =>
+      Effect.gen(function*() {
+        const tag = name === "the deadline" ? "DeadlineExceeded" : "Timeout"
+        const cut = yield* read(silent([role, text("Hel"), text("lo", 1), finish()]), {}, policy)
+        assert.deepStrictEqual([cut.failure, cut.millis], [tag, 1000])
+        const busy = yield* read(silent([...hello, done]), {}, policy, 600)
+        assert.deepStrictEqual([busy.failure, busy.text], [tag, "Hel"])
+      }))
+  }
 })
 
 describe("what is held back is bounded", () => {

@@ -255,8 +255,18 @@ describe("Completion.fromWire", () => {
   })
 
   describe("tool calls", () => {
-    it("no call is absent", () => {
-      assert.deepStrictEqual(messageOf({ tool_calls: [] }), {})
+    it("no call is absent, and what is no object is no call", () => {
+      for (const calls of [[], [null], ["x", 1, []], {}, "x"]) {
+        assert.deepStrictEqual(messageOf({ tool_calls: calls }), {}, JSON.stringify(calls))
+      }
+      assert.deepStrictEqual(callsOf(null, { id: "a" }), [{ id: "a", type: "function" }])
+    })
+
+    it("are 128 at most, as in a stream", () => {
+      const message = (count: number) => ({ tool_calls: Array.from({ length: count }, () => ({ id: "a" })) })
+      assert.lengthOf(messageOf(message(128))?.toolCalls ?? [], 128)
+      const tooMany = Completion.fromWire({ choices: [{ message: message(129) }] })
+      assert.strictEqual(Either.getOrNull(Either.flip(tooMany)), "there are too many tool calls")
     })
 
     it("are functions where they do not say", () => {
@@ -289,6 +299,21 @@ describe("Completion.fromWire", () => {
       assert.strictEqual(reason({ choices: [{ index }] }), "a choice index is out of range")
     }
     assert.strictEqual(read({ choices: [{ index: 127 }] }).choices[0]?.index, 127)
+    assert.lengthOf(read({ choices: Array.from({ length: 128 }, () => ({})) }).choices, 128)
+    assert.strictEqual(reason({ choices: Array.from({ length: 129 }, () => ({})) }), "a choice index is out of range")
+    assert.strictEqual(
+      reason({ choices: Array.from({ length: 129 }, () => ({ index: 0 })) }),
+      "there are too many choices"
+    )
+  })
+
+  it("choices with one index have their places as indices", () => {
+    const indices = (...indices: ReadonlyArray<number | undefined>) =>
+      read({ choices: indices.map((index) => ({ index })) }).choices.map(({ index }) => index)
+    assert.deepStrictEqual(indices(0, 0), [0, 1])
+    assert.deepStrictEqual(indices(1, undefined), [0, 1])
+    assert.deepStrictEqual(indices(5, 5, 2), [0, 1, 2])
+    assert.deepStrictEqual(indices(1, 0), [1, 0])
   })
 
   it("drops __proto__ and takes no prototype from it", () => {

@@ -149,6 +149,22 @@ describe("statuses", () => {
     Effect.gen(function*() {
       const broken = Testing.raw({ status: 401, chunks: ["{\"err"], end: "reset" })
       assert.strictEqual(yield* tag(broken), "Auth")
+      // a part of an error is none: by its envelope this would be ContextLengthExceeded
+      const envelope = JSON.stringify({ error: { message: "m", code: "context_length_exceeded" } })
+      for (const [status, expected] of [[400, "InvalidRequest"], [429, "RateLimited"], [503, "Unavailable"]] as const) {
+        for (const length of [0, 20, envelope.length]) {
+          for (const promised of [[], [["content-length", "500"]]]) {
+            const headers = Object.fromEntries([["retry-after", "7"], ...promised])
+            const answer = Testing.raw({ status, headers, chunks: [envelope.slice(0, length)], end: "reset" })
+            for (const request of [plain, streamed]) {
+              const error = answerOf(yield* failure(answer, request))
+              assert.deepStrictEqual([error._tag, error.status], [expected, status])
+              assert.strictEqual(error.body && Redacted.value(error.body), "")
+              assert.isTrue(error._tag !== "RateLimited" || Duration.toMillis(error.retryAfter ?? 0) === 7000)
+            }
+          }
+        }
+      }
     }))
 
   it.effect("a status outside of HTTP is a BadResponse", () =>

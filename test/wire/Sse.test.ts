@@ -263,9 +263,22 @@ describe("Sse", () => {
       assert.isTrue(overflows(100, "event\n".repeat(21)))
     })
 
-    it("counts what has come of a line together with the lines before it", () => {
-      assert.isFalse(overflows(20, "data: 123\nxxxxxxxxxx"))
-      assert.isTrue(overflows(19, "data: 123\nxxxxxxxxxx"))
+    it("counts comments and ignored lines for themselves, also in the middle of an event", () => {
+      for (const ignored of [": 34567890", "id: 567890", "retry: 890", "x234567890"]) {
+        assert.isFalse(overflows(10, `data: 123\n${ignored}`), ignored)
+        assert.isFalse(overflows(10, `data: 123\n${`${ignored}\n`.repeat(100)}\n`), ignored)
+        assert.isTrue(overflows(9, `data: 123\n${ignored}`), ignored)
+        assert.isTrue(overflows(9, `data: 123\n${ignored}\n`), ignored)
+      }
+    })
+
+    it("counts the last line, which nothing ends, together with the lines before it", () => {
+      const ends = (maxEventBytes: number) => {
+        const decoder = Sse.makeDecoder({ maxEventBytes })
+        return [...decoder.feed(bytesOf("data: 1\ndata: 2")), ...decoder.end(), decoder.overflowed]
+      }
+      assert.deepStrictEqual(ends(14), [true])
+      assert.deepStrictEqual(ends(15), [false])
     })
 
     it("starts anew with each event", () => {
@@ -277,6 +290,19 @@ describe("Sse", () => {
       assert.isTrue(overflows(100, `:${"x".repeat(100)}`))
       assert.isTrue(overflows(100, "x".repeat(101)))
     })
+
+    it.prop("comments change nothing, also where the event is as long as it may be", [
+      FastCheck.array(FastCheck.tuple(line, FastCheck.boolean())),
+      FastCheck.integer({ min: 6, max: 60 })
+    ], ([lines, maxEventBytes]) => {
+      const run = (text: string) => {
+        const decoder = Sse.makeDecoder({ maxEventBytes })
+        return [...decoder.feed(bytesOf(text)), ...decoder.end(), decoder.overflowed]
+      }
+      const plain = lines.map(([each]) => `${each}\n`).join("")
+      const commented = lines.map(([each, comment]) => comment ? `: ping\n${each}\n` : `${each}\n`).join("")
+      assert.deepStrictEqual(run(commented), run(plain))
+    }, runs)
 
     it("gives the events before, and then nothing for ever", () => {
       const decoder = Sse.makeDecoder({ maxEventBytes: 20 })
