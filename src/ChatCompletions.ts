@@ -144,9 +144,15 @@ const pipeline = (plan: Plan.Plan, scope: string) =>
     whenSet(plan.totalTimeout, Timeout.withDeadline)
   )
 
-/** The defaults where the layer was built, and nearer to the call those around it. */
-const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> =>
-  Effect.map(RouterDefaults.RouterDefaults, (called) => called === built ? built : { ...built, ...called })
+/** The defaults where the layer was built, and nearer to the call those around it. Of the same two the same object comes, checked once. */
+const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> => {
+  const merged = new WeakMap<RouterDefaults.Defaults, RouterDefaults.Defaults>([[built, built]])
+  return Effect.map(RouterDefaults.RouterDefaults, (called) => {
+    const defaults = merged.get(called) ?? RouterDefaults.merge(built, called)
+    merged.set(called, defaults)
+    return defaults
+  })
+}
 
 const attachRoute = (recorder: Route.Recorder) => (error: RouterError.RouterError): RouterError.RouterError =>
   RouterError.withContext(error, { route: Route.snapshot(recorder) })
@@ -170,14 +176,14 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
   function*() {
     const providers = yield* Providers.Providers
     const cache = yield* ResponseCache.ResponseCache
-    const built = yield* RouterDefaults.RouterDefaults
+    const defaults = currentDefaults(yield* RouterDefaults.RouterDefaults)
 
     const execute = (
       request: ChatRequest,
       kind: "completion" | "stream",
       recorder: Route.Recorder
     ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError> =>
-      Effect.flatMap(currentDefaults(built), (defaults) => Plan.make(request, providers, defaults)).pipe(
+      Effect.flatMap(defaults, (defaults) => Plan.make(request, providers, defaults)).pipe(
         Effect.flatMap((plan) => pipeline(plan, providers.fingerprint).execute(plan[kind])),
         Effect.provideService(ResponseCache.ResponseCache, cache),
         Effect.provideService(Route.CurrentRecorder, recorder)

@@ -7,8 +7,8 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Retry from "./policy/Retry.js"
@@ -35,7 +35,7 @@ export interface Defaults
 
 /**
  * The defaults that are in force. It can be set for a whole program or around a single call; of two, the one nearer to the call
- * wins, field by field. A call under defaults that are out of bounds fails with `InvalidRequest`.
+ * wins (see `merge`). A call under defaults that are out of bounds fails with `InvalidRequest`.
  *
  * @since 0.1.0
  * @category context
@@ -92,6 +92,34 @@ export const validate = (defaults: Defaults): Either.Either<Defaults, RouterErro
   return Either.right(defaults)
 }
 
+/** Members that are undefined are left out. */
+const given = <A extends object>(members: A): Partial<A> =>
+  // what is left of an object with optional members is one of the same kind
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<A>
+
+/**
+ * Of two defaults the nearer ones win, field by field and of `timeout` clock by clock. A field that is `undefined` is not given.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const merge: {
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  (nearer: Defaults): (self: Defaults) => Defaults
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  (self: Defaults, nearer: Defaults): Defaults
+} = dual(2, (self: Defaults, nearer: Defaults): Defaults => ({
+  ...self,
+  ...given(nearer),
+  ...(nearer.timeout && { timeout: { ...self.timeout, ...given(nearer.timeout) } })
+}))
+
 const validated = (defaults: Defaults): Defaults => Either.getOrThrowWith(validate(defaults), (error) => error)
 
 /**
@@ -114,10 +142,12 @@ export const layer = (defaults: Defaults): Layer.Layer<RouterDefaults> =>
   Layer.succeed(RouterDefaults, validated(defaults))
 
 /**
+ * Fails with a `ConfigError` when a default is out of bounds.
+ *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (
   config: Config.Config.Wrap<Defaults>
 ): Layer.Layer<RouterDefaults, ConfigError.ConfigError> =>
-  Layer.effect(RouterDefaults, Effect.map(Config.unwrap(config), validated))
+  Layer.effect(RouterDefaults, Config.mapAttempt(Config.unwrap(config), validated))

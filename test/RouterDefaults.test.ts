@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule, Stream } from "effect"
+import { Config, ConfigError, ConfigProvider, Effect, Layer, Schedule, Stream } from "effect"
 import { ChatCompletions, RouterDefaults, RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { elapse, messages, scripted, targets } from "./support/router.js"
@@ -30,6 +30,63 @@ const invalid = (error: unknown): RouterError.InvalidRequest => {
   assert.instanceOf(error, RouterError.InvalidRequest)
   return error
 }
+
+describe("merge", () => {
+  const outer: RouterDefaults.Defaults = {
+    retry: { count: 2 },
+    timeout: { callTimeout: 1000, idleTimeout: 100 },
+    commit: "whole"
+  }
+
+  it("takes the nearer of two, field by field and clock by clock; what is undefined is not given", () => {
+    assert.deepStrictEqual(
+      RouterDefaults.merge(outer, {
+        retry: undefined,
+        commit: "firstContent",
+        timeout: { callTimeout: 5, idleTimeout: undefined }
+      }),
+      { retry: { count: 2 }, timeout: { callTimeout: 5, idleTimeout: 100 }, commit: "firstContent" }
+    )
+  })
+
+  it("with none changes nothing", () => {
+    assert.deepStrictEqual(RouterDefaults.merge(outer, {}), outer)
+    assert.deepStrictEqual(RouterDefaults.merge({}, outer), outer)
+  })
+
+  it.effect("is what a call under two of them gets: the clock of the one, the retry of the other", () =>
+    Effect.gen(function*() {
+      const error = yield* elapse(Effect.flip(ChatCompletions.create(request))).pipe(
+        Effect.provideService(RouterDefaults.RouterDefaults, { retry: undefined, timeout: { callTimeout: 50 } })
+      )
+      assert.deepStrictEqual(error.route?.attempts.map(({ durationMillis, outcome }) => [outcome, durationMillis]), [
+        ["Timeout", 50],
+        ["Timeout", 50]
+      ])
+    }).pipe(Effect.provide(
+      Layer.provide(
+        scripted({ "a/x": Testing.hang }),
+        RouterDefaults.layer({ retry: { count: 1 }, timeout: { callTimeout: 900 } })
+      )
+    )))
+})
+
+describe("layerConfig", () => {
+  it.effect("fails with a ConfigError for a default that is out of bounds", () =>
+    Effect.gen(function*() {
+      const config = RouterDefaults.layerConfig({
+        retry: Config.map(Config.integer("RETRIES"), (count) => ({ count }))
+      })
+      const build = (retries: string) =>
+        Effect.provide(RouterDefaults.RouterDefaults, config).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["RETRIES", retries]])))
+        )
+      assert.deepStrictEqual(yield* build("2"), { retry: { count: 2 } })
+      const error = yield* Effect.flip(build("99"))
+      assert.isTrue(ConfigError.isConfigError(error))
+      assert.include(String(error), "retry.count")
+    }))
+})
 
 describe("defaults that are out of bounds", () => {
   for (const [path, json] of wrong) {

@@ -17,7 +17,7 @@ const left = Exit.interrupt(FiberId.none)
 const watchStream = (response: StreamResponse, over: Over): Effect.Effect<StreamResponse> =>
   Effect.gen(function*() {
     let pending = true
-    let complete = false
+    let ended: Exit.Exit<HttpClientResponse.HttpClientResponse, unknown> = left
     const once = (exit: Exit.Exit<HttpClientResponse.HttpClientResponse, unknown>) =>
       Effect.suspend(() => {
         const first = pending
@@ -30,12 +30,25 @@ const watchStream = (response: StreamResponse, over: Over): Effect.Effect<Stream
       yield* Scope.addFinalizer(scope, once(left))
     }
     const end = Stream.execute(Effect.sync(() => {
-      complete = true
+      ended = Exit.succeed(response)
     }))
-    return response.withBatches(Stream.ensuringWith(
-      Stream.concat(response.batches, end),
-      // a consumer that stops before the end makes it end without a failure
-      (exit) => once(complete ? Exit.succeed(response) : Exit.isFailure(exit) ? Exit.failCause(exit.cause) : left)
+    // one who has the whole answer and does not wait for the end of the connection has left nothing
+    const noted = Stream.map(response.batches, (batch) => {
+      if (batch.complete) {
+        ended = Exit.succeed(response)
+      }
+      return batch
+    })
+    return response.withBatches(Stream.ensuring(
+      Stream.concat(
+        Stream.tapErrorCause(noted, (cause) =>
+          Effect.sync(() => {
+            ended = Exit.failCause(cause)
+          })),
+        end
+      ),
+      // not by what the consumer ends with: that may be a failure of its own
+      Effect.suspend(() => once(ended))
     ))
   })
 

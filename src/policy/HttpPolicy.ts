@@ -24,7 +24,8 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import type * as Effect from "effect/Effect"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as internal from "../internal/onion.js"
 
@@ -137,3 +138,40 @@ export const compose: {
   outer: HttpPolicy<E3, R3>
 ): HttpPolicy<E2 | E3, R2 | R3> =>
 <E, R>(self: HttpClient.HttpClient.With<E, R>) => outer(inner(self)))
+
+/**
+ * Gives a policy a service that it needs, and leaves alone what the wrapped client needs.
+ *
+ * ```ts
+ * import { Concurrency, HttpPolicy } from "effect-llm-router"
+ * import { Effect } from "effect"
+ *
+ * // all clients that are wrapped with this value share 20 requests under way
+ * const twenty = Effect.map(Concurrency.make({ limit: 20 }), (service) =>
+ *   Concurrency.withConcurrency("openai").pipe(HttpPolicy.provideService(Concurrency.Concurrency, service)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const provideService: {
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  <I, S>(
+    tag: Context.Tag<I, S>,
+    service: S
+  ): <E2, R2>(policy: HttpPolicy<E2, R2>) => HttpPolicy<E2, Exclude<R2, I>>
+  /**
+   * @since 0.1.0
+   * @category combinators
+   */
+  <E2, R2, I, S>(policy: HttpPolicy<E2, R2>, tag: Context.Tag<I, S>, service: S): HttpPolicy<E2, Exclude<R2, I>>
+} = dual(
+  3,
+  <E2, R2, I, S>(policy: HttpPolicy<E2, R2>, tag: Context.Tag<I, S>, service: S): HttpPolicy<E2, Exclude<R2, I>> =>
+  <E, R>(self: HttpClient.HttpClient.With<E, R>) =>
+    wrap(policy(self), (request, execute: Execute<E | E2, R | R2>) =>
+      Effect.provideService(execute(request), tag, service))
+)

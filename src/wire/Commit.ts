@@ -48,6 +48,8 @@ export interface Options extends ChunkDecoder.Options, Problem.Origin {
 export const maxHeldChunks = 64
 
 /**
+ * The same in bytes, 64 KiB, once there are chunks: comments alone are no part of an answer, however many there are.
+ *
  * @since 0.1.0
  * @category defaults
  */
@@ -88,7 +90,7 @@ const untilCommit = (
       bytes.push(batch.bytes)
       heldBytes += batch.bytes.length
       complete = batch.complete
-      const isFull = chunks.length > maxHeldChunks || heldBytes > maxHeldBytes
+      const isFull = chunks.length > maxHeldChunks || chunks.length > 0 && heldBytes > maxHeldBytes
       const committed = batch.chunks.some(Chunk.hasContent) || isFull
       return committed && !whole ? Effect.succeed(held()) : read
     }

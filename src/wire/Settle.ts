@@ -22,6 +22,7 @@ import { asksForStream } from "../internal/accept.js"
 import * as Activity from "../internal/activity.js"
 import { type Execute, onion } from "../internal/onion.js"
 import { readText } from "../internal/readText.js"
+import { isObject } from "../internal/wire.js"
 import type * as RouterError from "../RouterError.js"
 import * as Chunk from "./Chunk.js"
 import * as Classify from "./Classify.js"
@@ -98,9 +99,18 @@ const successJson = (
 const isNothing = (value: unknown): boolean =>
   value === undefined || value === null || value === "" || Array.isArray(value) && value.length === 0
 
-const hasAnswer = (choice: Completion.Choice): boolean =>
-  choice.finishReason !== undefined ||
-  Object.entries(choice.message).some(([member, value]) => member !== "role" && !isNothing(value))
+/** These say themselves why there is nothing. */
+const cutShort: ReadonlySet<string | undefined> = new Set(["content_filter", "length"])
+
+const hasAnswer = ({ finishReason, message }: Completion.Choice): boolean =>
+  cutShort.has(finishReason) ||
+  Object.entries(message).some(([member, value]) => member !== "role" && !isNothing(value))
+
+/** A model may have nothing to say: then its choice ends with a message that is empty, not with none. */
+const isSilent = ({ choices }: Completion.Completion, json: unknown): boolean =>
+  choices.some(({ finishReason }) => finishReason !== undefined) &&
+  isObject(json) && Array.isArray(json["choices"]) &&
+  json["choices"].some((choice) => isObject(choice) && isObject(choice["message"]))
 
 const settleCompletion = (
   request: HttpClientRequest.HttpClientRequest,
@@ -121,7 +131,7 @@ const settleCompletion = (
     if (Either.isLeft(completion)) {
       return yield* Problem.fail({ _tag: "Malformed", reason: completion.left }, response, options)
     }
-    if (!completion.right.choices.some(hasAnswer)) {
+    if (!completion.right.choices.some(hasAnswer) && !isSilent(completion.right, json)) {
       // an error that is not under `error`: some hosts answer so, with a 200
       const problem: Problem.Problem = ErrorEnvelope.parse(json) === undefined
         ? { _tag: "Empty" }

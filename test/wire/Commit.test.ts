@@ -504,9 +504,15 @@ describe("what is held back is bounded", () => {
   it.effect("64 KiB are held, one more byte commits", () =>
     Effect.gen(function*() {
       const line = `:${"x".repeat(1022)}\n`
-      const lines = Array.from({ length: 64 }, () => line)
-      assert.isFalse(yield* committed(lines))
-      assert.isTrue(yield* committed([...lines, "\n"]))
+      const lines = Array.from({ length: 63 }, () => line)
+      const rest = `:${"x".repeat(1022 - empty.length)}\n`
+      assert.isFalse(yield* committed([empty, ...lines, rest]))
+      assert.isTrue(yield* committed([empty, ...lines, rest, "\n"]))
+    }))
+
+  it.effect("comments alone commit nothing, however many there are", () =>
+    Effect.gen(function*() {
+      assert.isFalse(yield* committed([": still at work\n\n".repeat(10_000)]))
     }))
 
   it.effect("what was held is delivered then", () =>

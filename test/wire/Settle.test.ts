@@ -255,6 +255,11 @@ describe("a success that is no answer", () => {
     "no choices member": [json({ id: "1" }), "EmptyCompletion"],
     "a choice with nothing in it": [json(completion([{ index: 0 }])), "EmptyCompletion"],
     "a message of null": [json(completion([said(null, null)])), "EmptyCompletion"],
+    "a message of null that ends": [json(completion([said(null, "stop")])), "EmptyCompletion"],
+    "a choice without a message that ends": [
+      json(completion([{ index: 0, finish_reason: "stop" }])),
+      "EmptyCompletion"
+    ],
     "a message with a role only": [json(completion([said({ role: "assistant" }, null)])), "EmptyCompletion"],
     "a message of nulls and nothings": [
       json(completion([said({ role: "assistant", content: "", refusal: null, annotations: [], x: null }, null)])),
