@@ -16,7 +16,9 @@ const target = (path: string) => ({ types: `./dist/${path}.d.ts`, default: `./di
 /** The path of each public module below `src`, without its extension. */
 const modules = [
   ...Array.from(read("src/index.ts").matchAll(/^export \* as \w+ from "\.\/(.+)\.js"$/gm), ([, path]) => path!),
-  "Testing" // needs node:http, which a browser does not have: a subpath only
+  // subpaths only: what needs an optional peer, or node:http, which a browser does not have
+  "Redis",
+  "Testing"
 ]
 
 const subpaths = modules.map((path) => [`./${path.split("/").at(-1)}`, target(path)] as const)

@@ -26,33 +26,24 @@
  * @since 0.1.0
  */
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { CallScope } from "./internal/callScope.js"
-import { client } from "./internal/onion.js"
 import * as Tracing from "./internal/tracing.js"
-import * as Attempts from "./policy/Attempts.js"
-import type * as CacheStore from "./policy/CacheStore.js"
-import * as Fallback from "./policy/Fallback.js"
-import * as HttpPolicy from "./policy/HttpPolicy.js"
-import * as LoadBalancer from "./policy/LoadBalancer.js"
 import * as ResponseCache from "./policy/ResponseCache.js"
-import * as Retry from "./policy/Retry.js"
-import * as Timeout from "./policy/Timeout.js"
 import * as Providers from "./provider/Providers.js"
 import * as Route from "./Route.js"
 import * as RouterDefaults from "./RouterDefaults.js"
 import * as RouterError from "./RouterError.js"
 import * as Delivery from "./service/Delivery.js"
+import * as Guards from "./service/Guards.js"
+import * as Pipeline from "./service/Pipeline.js"
 import * as Plan from "./service/Plan.js"
 import type { ChatRequest } from "./wire/ChatRequest.js"
 import type { Chunk } from "./wire/Chunk.js"
 import type { Completion } from "./wire/Completion.js"
-import * as Settle from "./wire/Settle.js"
 
 /**
  * A completion, and how it was come by.
@@ -95,55 +86,6 @@ export interface Service {
  */
 export class ChatCompletions extends Context.Tag("effect-llm-router/ChatCompletions")<ChatCompletions, Service>() {}
 
-/** A policy that was not asked for is no policy. */
-const whenSet = <A, E, R>(
-  options: A | undefined,
-  policy: (options: A) => HttpPolicy.HttpPolicy<E, R>
-): HttpPolicy.HttpPolicy<E, R> => options === undefined ? HttpPolicy.identity : policy(options)
-
-/** One target, with its answers made final and the policies that each target has for itself. */
-const targetClient = (plan: Plan.Plan) => (target: Providers.Target) =>
-  target.client.pipe(
-    Settle.settle({ ...plan.settle, ...target.settle }),
-    Timeout.withClocks(plan.clocks),
-    Attempts.withAttempt(target.id),
-    whenSet(plan.retry, Retry.withRetry)
-  )
-
-const isSameTarget = (a: Providers.Target, b: Providers.Target): boolean => a.id === b.id
-
-/** The drawn head and the fallbacks, each target once. */
-const chain = (plan: Plan.Plan) =>
-  client((request) =>
-    Effect.flatMap(LoadBalancer.pick(plan.heads), (head) => {
-      const targets = Arr.dedupeWith([head, ...plan.fallbacks], isSameTarget)
-      return Fallback.chain(Arr.map(targets, targetClient(plan))).execute(request)
-    })
-  )
-
-const finished: ReadonlySet<string | undefined> = new Set(["stop", "tool_calls", "function_call"])
-
-/** An answer that was cut short, filtered, or given by a stand-in is not what the next caller wants. */
-const isStorable = (cacheFallbacks: boolean) => ({ route, text }: CacheStore.Candidate): boolean =>
-  Delivery.fromText(text)?.choices.every((choice) => finished.has(choice.finishReason)) === true &&
-  (cacheFallbacks || route.attempts.every((attempt) => attempt.target === route.served))
-
-/**
- * The default order: each policy stands around those above it. The deadline is outermost, so that a caller that waits for the call of
- * another one keeps its own.
- */
-const pipeline = (plan: Plan.Plan, scope: string) =>
-  chain(plan).pipe(
-    whenSet(plan.cache, ({ key, storeFallbacks, ttl }) =>
-      ResponseCache.withCache({
-        ttl: `${ttl} seconds`,
-        key: () => Effect.succeed(Option.some(key)),
-        scope,
-        storable: isStorable(storeFallbacks)
-      })),
-    whenSet(plan.totalTimeout, Timeout.withDeadline)
-  )
-
 /** The defaults where the layer was built, and nearer to the call those around it. Of the same two the same object comes, checked once. */
 const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> => {
   const merged = new WeakMap<RouterDefaults.Defaults, RouterDefaults.Defaults>([[built, built]])
@@ -169,6 +111,8 @@ const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterE
 /**
  * The service that carries out the routing in this process.
  *
+ * `CircuitBreaker`, `RetryBudget`, `Concurrency` and `RateLimit` are in force where their Layers are given (see `Resilience`).
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -176,6 +120,7 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
   function*() {
     const providers = yield* Providers.Providers
     const cache = yield* ResponseCache.ResponseCache
+    const guards = yield* Guards.make
     const defaults = currentDefaults(yield* RouterDefaults.RouterDefaults)
 
     const execute = (
@@ -184,7 +129,7 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
       recorder: Route.Recorder
     ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError> =>
       Effect.flatMap(defaults, (defaults) => Plan.make(request, providers, defaults)).pipe(
-        Effect.flatMap((plan) => pipeline(plan, providers.fingerprint).execute(plan[kind])),
+        Effect.flatMap((plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan[kind])),
         Effect.provideService(ResponseCache.ResponseCache, cache),
         Effect.provideService(Route.CurrentRecorder, recorder)
       )
@@ -223,7 +168,19 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
 )
 
 /**
- * The router in this process: over any providers, with any store for the cache.
+ * The router in this process: over any providers, with any store for the cache, and with the state of each target that is given to it (see
+ * `Resilience`):
+ *
+ * ```ts
+ * import { ChatCompletions, Providers, Resilience, ResponseCache } from "effect-llm-router"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ *
+ * const RouterLive = ChatCompletions.layer.pipe(
+ *   Layer.provide([Providers.layerConfig, ResponseCache.layerMemory(), Resilience.layer()]),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category layers

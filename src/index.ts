@@ -119,3 +119,27 @@ export * as Timeout from "./policy/Timeout.js"
  * @since 0.1.0
  */
 export * as Variables from "./prompt/Variables.js"
+/**
+ * @since 0.1.0
+ */
+export * as CircuitBreaker from "./policy/CircuitBreaker.js"
+/**
+ * @since 0.1.0
+ */
+export * as Concurrency from "./policy/Concurrency.js"
+/**
+ * @since 0.1.0
+ */
+export * as RetryBudget from "./policy/RetryBudget.js"
+/**
+ * @since 0.1.0
+ */
+export * as RateLimit from "./policy/RateLimit.js"
+/**
+ * @since 0.1.0
+ */
+export * as Hedge from "./policy/Hedge.js"
+/**
+ * @since 0.1.0
+ */
+export * as Resilience from "./Resilience.js"

@@ -4,7 +4,8 @@
  * An attempt that fails is repeated when its code is listed and its class can be mended by waiting (see `Failure`). The wait is that
  * of a `Schedule`, and never shorter than what the latest answer asks for (`retry-after-ms`, `Retry-After`). A wait that is longer than
  * `maxRetryAfter`, or that would end after the deadline of the call, is not begun: the failure is passed on at once, so that a
- * fallback can act on it. Interruption is never retried.
+ * fallback can act on it. So it is when the call has a budget of retries (see `RetryBudget`) and nothing is left of it. Interruption
+ * is never retried.
  *
  * @since 0.1.0
  */
@@ -25,6 +26,7 @@ import * as Routing from "../wire/Routing.js"
 import * as Deadline from "./Deadline.js"
 import * as Failure from "./Failure.js"
 import * as HttpPolicy from "./HttpPolicy.js"
+import * as RetryBudget from "./RetryBudget.js"
 
 /**
  * Extra attempts when `count` is not given: what the published router does.
@@ -223,9 +225,14 @@ export const withRetry = <R2 = never>(options: Options<R2> = {}): HttpPolicy.Htt
               (wait) =>
                 wait === undefined
                   ? Effect.fail(error)
-                  : Effect.zipRight(
-                    Effect.zipRight(discardWhile(error, Effect.sleep(Duration.millis(wait))), record(wait)),
-                    attempt(retries + 1, nextState)
+                  : RetryBudget.withToken(
+                    (begin) =>
+                      discardWhile(error, Effect.sleep(Duration.millis(wait))).pipe(
+                        Effect.zipRight(record(wait)),
+                        Effect.zipRight(begin),
+                        Effect.zipRight(attempt(retries + 1, nextState))
+                      ),
+                    Effect.fail(RetryBudget.exhausted(error))
                   )
             ))
       })

@@ -167,23 +167,6 @@ export const unsupported = (request: ChatRequest): Issue | undefined => {
   return wanted && { path: wanted.path, message: "expected to be absent, because only a hosted router carries it out" }
 }
 
-/** The routing members whose wire names are others than ours, by the object that they stand in. */
-const wireNames = [
-  ["", ["load_balancer", "template_engine"]],
-  ["retry", ["on_codes"]],
-  [
-    "timeout",
-    [
-      "call_timeout",
-      "first_byte_timeout",
-      "first_content_timeout",
-      "idle_timeout",
-      "progress_timeout",
-      "total_timeout"
-    ]
-  ]
-] as const
-
 /**
  * A routing member in the spelling of the wire. Of other members that is one which nobody knows, and it is passed on; routing is not
  * passed on, so it would be lost.
@@ -192,17 +175,11 @@ const wireNames = [
  * @category getters
  */
 export const misspelled = (request: ChatRequest): Issue | undefined => {
-  for (const [owner, names] of wireNames) {
-    const members = owner === "" ? request : request[owner]
-    const name = members && names.find((name) => Object.hasOwn(members, name))
-    if (name !== undefined) {
-      return {
-        path: owner === "" ? name : `${owner}.${name}`,
-        message: "expected the camelCase name (`ChatRequest.fromWire` reads snake_case)"
-      }
-    }
+  const path = Keys.findWireName(RequestKeys.router, { ...request })
+  return path && {
+    path: Issues.formatPath(path),
+    message: "expected the camelCase name (`ChatRequest.fromWire` reads snake_case)"
   }
-  return undefined
 }
 
 const isNonEmpty = (list: ReadonlyArray<unknown> | undefined): boolean => list !== undefined && list.length > 0

@@ -184,3 +184,29 @@ export const pathToWire = (table: Table, path: ReadonlyArray<PropertyKey>): Read
     return member === undefined ? segment : member.wire
   })
 }
+
+/**
+ * Where a known member stands in the spelling of the wire, at any depth: the first such path.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const findWireName = (table: Table, value: Members): ReadonlyArray<PropertyKey> | undefined => {
+  for (const key of Object.keys(value)) {
+    if (table.fromWire.has(key) && !table.toWire.has(key)) return [key]
+    const inside = table.toWire.get(key)?.inside
+    const path = inside && findInside(inside, value[key])
+    if (path !== undefined) return [key, ...path]
+  }
+  return undefined
+}
+
+const findInside = ({ kind, table }: Inside, value: unknown): ReadonlyArray<PropertyKey> | undefined => {
+  if (kind === "object") return isMembers(value) ? findWireName(table, value) : undefined
+  if (!Array.isArray(value)) return undefined
+  for (const [index, element] of value.entries()) {
+    const path = isMembers(element) ? findWireName(table, element) : undefined
+    if (path !== undefined) return [index, ...path]
+  }
+  return undefined
+}

@@ -40,7 +40,7 @@ const identity = table({ displayName: "display_name", logoUrl: "logo_url" })
 const routing = {
   retry: ["retry", object(table({ onCodes: "on_codes" }))],
   fallbacks: ["fallbacks", list(table({}))],
-  cache: ["cache", object(table({}))],
+  cache: ["cache", object(table({ staleIfError: "stale_if_error" }))],
   loadBalancer: ["load_balancer", object(table({ models: ["models", list(table({}))] }))],
   timeout: [
     "timeout",
@@ -84,12 +84,28 @@ const envelope = table({
   ]
 })
 
+const instructions = {
+  ...routing,
+  guardrails: ["guardrails", list(table({ executeOn: "execute_on" }))],
+  plugins: ["plugins", list(table({ entityThresholds: "entity_thresholds", onFailure: "on_failure" }))],
+  templateEngine: "template_engine",
+  orq: ["orq", object(envelope)]
+} as const
+
+/**
+ * The members that are for the router only.
+ *
+ * @since 0.1.0
+ * @category tables
+ */
+export const router = table(instructions)
+
 /**
  * @since 0.1.0
  * @category tables
  */
 export const request = table({
-  ...routing,
+  ...instructions,
   messages: ["messages", list(message)],
   audio: ["audio", object(table({}))],
   frequencyPenalty: "frequency_penalty",
@@ -107,11 +123,7 @@ export const request = table({
   toolChoice: ["tool_choice", object(table({ function: ["function", object(table({}))] }))],
   parallelToolCalls: "parallel_tool_calls",
   promptCacheKey: "prompt_cache_key",
-  cacheControl: ["cache_control", object(cacheControl)],
-  guardrails: ["guardrails", list(table({ executeOn: "execute_on" }))],
-  plugins: ["plugins", list(table({ entityThresholds: "entity_thresholds", onFailure: "on_failure" }))],
-  templateEngine: "template_engine",
-  orq: ["orq", object(envelope)]
+  cacheControl: ["cache_control", object(cacheControl)]
 })
 
 /**

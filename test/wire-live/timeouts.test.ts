@@ -1,34 +1,22 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import * as Settle from "../../src/wire/Settle.js"
-import * as StreamResponse from "../../src/wire/StreamResponse.js"
+import { chat, closesInTime, drain, early, grace, inTime, transports } from "../support/live.js"
 
 /** Milliseconds of a call. */
 const limit = 150
-
-/** The request arrives later than the call begins: what the server sees of its clock is shorter, by some milliseconds. */
-const early = 50
-
-/** The time that a socket may be open after its call was over, in milliseconds. */
-const grace = 100
 
 const json = { "content-type": "application/json" }
 
@@ -41,42 +29,7 @@ const phases = [
   ["in a stream that never stops", Testing.stream(Array.from({ length: 500 }, () => "a"), { between: 10 }), true]
 ] as const
 
-const chat = (server: Testing.LoopbackServer, streamed: boolean) =>
-  HttpClientRequest.post(`${server.baseUrl("openai")}/chat/completions`).pipe(
-    HttpClientRequest.bodyUnsafeJson({ model: "gpt-4o", messages: [], stream: streamed }),
-    HttpClientRequest.accept(streamed ? "text/event-stream" : "application/json")
-  )
-
-/** Reads an answer to its end; `onPart` is run with each part of a stream. */
-const drain = (
-  response: HttpClientResponse.HttpClientResponse,
-  onPart: Effect.Effect<void> = Effect.void
-): Effect.Effect<void, RouterError.TargetError | HttpClientError.ResponseError> =>
-  StreamResponse.isStreamResponse(response)
-    ? Stream.runForEach(response.batches, () => onPart)
-    : Effect.asVoid(response.text)
-
-class Late extends Data.TaggedError("Late")<{ readonly millis: number }> {}
-
-/** One of three runs has to be in time: a machine that is busy with other tests may hold any single one up. */
-const inTime = (name: string, test: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.live(name, () => Effect.retry(Effect.scoped(test()), { times: 2, while: (error) => error instanceof Late }))
-
-/** That the other side closed the socket of a request in time, counted from now. */
-const closesInTime = (server: Testing.LoopbackServer, index = 0) =>
-  Effect.gen(function*() {
-    const now = Date.now()
-    const open = yield* server.awaitAborted(index)
-    const millis = Date.now() - now
-    return millis <= grace ? open : yield* new Late({ millis })
-  })
-
-for (
-  const [transport, layer] of [
-    ["fetch", FetchHttpClient.layer],
-    ["undici", NodeHttpClient.layerUndici]
-  ] as const
-) {
+for (const [transport, layer] of transports) {
   describe(`over ${transport}`, () => {
     for (const [phase, answer, streamed] of phases) {
       inTime(`a call timeout ${phase} is a Timeout, and closes the socket`, () =>

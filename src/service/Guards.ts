@@ -1,0 +1,80 @@
+/**
+ * The policies whose state a program has turned on, by a Layer for each: of a target only, and none without its Layer.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { pipe } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Attempts from "../policy/Attempts.js"
+import * as CircuitBreaker from "../policy/CircuitBreaker.js"
+import * as Concurrency from "../policy/Concurrency.js"
+import * as HttpPolicy from "../policy/HttpPolicy.js"
+import * as RateLimit from "../policy/RateLimit.js"
+import * as RetryBudget from "../policy/RetryBudget.js"
+import type * as RouterError from "../RouterError.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Guards {
+  /** What holds requests to a target back: it stands inside the retry. `force` sends one although the circuit is open. */
+  readonly limits: (target: string, force: boolean) => HttpPolicy.HttpPolicy<RouterError.NotSent>
+  /** What bounds the retries of a target: it stands outside them. */
+  readonly budget: (target: string) => HttpPolicy.HttpPolicy
+  /** Whether a request to the target would be sent now; `undefined` where nothing keeps one from being sent. */
+  readonly isEligible: ((target: string) => Effect.Effect<boolean>) | undefined
+}
+
+const without = () => HttpPolicy.identity
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Guards> = Effect.gen(function*() {
+  const breaker = yield* Effect.serviceOption(CircuitBreaker.CircuitBreaker)
+  const concurrency = yield* Effect.serviceOption(Concurrency.Concurrency)
+  const rateLimit = yield* Effect.serviceOption(RateLimit.RateLimit)
+  const retryBudget = yield* Effect.serviceOption(RetryBudget.RetryBudget)
+
+  const withBreaker = Option.match(breaker, {
+    onNone: () => without,
+    onSome: (service) => (target: string, evenIfOpen: boolean) =>
+      HttpPolicy.provideService(
+        CircuitBreaker.withCircuitBreaker(target, { evenIfOpen }),
+        CircuitBreaker.CircuitBreaker,
+        service
+      )
+  })
+  const withConcurrency = Option.match(concurrency, {
+    onNone: () => without,
+    onSome: (service) => (target: string) =>
+      HttpPolicy.provideService(Concurrency.withConcurrency(target), Concurrency.Concurrency, service)
+  })
+  const withRateLimit = Option.match(rateLimit, {
+    onNone: () => without,
+    onSome: (service) => (target: string) =>
+      HttpPolicy.provideService(RateLimit.withRateLimit(target), RateLimit.RateLimit, service)
+  })
+  const holdsBack = Option.isSome(breaker) || Option.isSome(concurrency) || Option.isSome(rateLimit)
+
+  return {
+    limits: (target, force): HttpPolicy.HttpPolicy<RouterError.NotSent> =>
+      holdsBack
+        ? pipe(
+          withConcurrency(target),
+          HttpPolicy.compose(withRateLimit(target)),
+          HttpPolicy.compose(withBreaker(target, force)),
+          HttpPolicy.compose(Attempts.withSkips(target))
+        )
+        : HttpPolicy.identity,
+    budget: Option.match(retryBudget, {
+      onNone: () => without,
+      onSome: (service) => (target: string) =>
+        HttpPolicy.provideService(RetryBudget.withRetryBudget(target), RetryBudget.RetryBudget, service)
+    }),
+    isEligible: Option.getOrUndefined(Option.map(breaker, (service) => service.isEligible))
+  }
+})
