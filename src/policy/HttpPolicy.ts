@@ -140,7 +140,7 @@ export const compose: {
 <E, R>(self: HttpClient.HttpClient.With<E, R>) => outer(inner(self)))
 
 /**
- * Gives a policy a service that it needs, and leaves alone what the wrapped client needs.
+ * Gives a policy a service that it needs. All that happens inside of it sees that service, too.
  *
  * ```ts
  * import { Concurrency, HttpPolicy } from "effect-llm-router"
@@ -148,7 +148,7 @@ export const compose: {
  *
  * // all clients that are wrapped with this value share 20 requests under way
  * const twenty = Effect.map(Concurrency.make({ limit: 20 }), (service) =>
- *   Concurrency.withConcurrency("openai").pipe(HttpPolicy.provideService(Concurrency.Concurrency, service)))
+ *   HttpPolicy.provideService(Concurrency.withConcurrency("openai"), Concurrency.Concurrency, service))
  * ```
  *
  * @since 0.1.0
@@ -172,6 +172,8 @@ export const provideService: {
   3,
   <E2, R2, I, S>(policy: HttpPolicy<E2, R2>, tag: Context.Tag<I, S>, service: S): HttpPolicy<E2, Exclude<R2, I>> =>
   <E, R>(self: HttpClient.HttpClient.With<E, R>) =>
-    wrap(policy(self), (request, execute: Execute<E | E2, R | R2>) =>
-      Effect.provideService(execute(request), tag, service))
+    wrap(
+      policy(self),
+      (request, execute: Execute<E | E2, R | R2>) => Effect.provideService(execute(request), tag, service)
+    )
 )

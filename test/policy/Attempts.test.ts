@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import * as Attempts from "../../src/policy/Attempts.js"
+import * as HttpPolicy from "../../src/policy/HttpPolicy.js"
 import * as Retry from "../../src/policy/Retry.js"
 import * as Timeout from "../../src/policy/Timeout.js"
 import * as Route from "../../src/Route.js"
@@ -273,5 +274,38 @@ describe("Attempts.withAttempt spans", () => {
       const response = yield* client.pipe(Attempts.withAttempt(target)).get(url)
       assert.strictEqual(response.status, 200)
       assert.strictEqual(yield* Clock.currentTimeMillis, 0)
+    }))
+})
+
+describe("Attempts.withSkips notes", () => {
+  const refused = new RouterError.BreakerOpen({ retryAfter: Duration.seconds(3) })
+
+  it.effect("what was not sent, and names its target; a retry does not try it again", () =>
+    Effect.gen(function*() {
+      const recorder = Route.makeRecorder()
+      const client = HttpPolicy.wrap((yield* Testing.makeTransport({})).client, () => Effect.fail(refused))
+      const error = yield* client.pipe(Attempts.withSkips(target), Retry.withRetry()).get(url).pipe(
+        Effect.flip,
+        Effect.provideService(Route.CurrentRecorder, recorder)
+      )
+      assert.deepInclude({ ...error }, { _tag: "BreakerOpen", target, retryAfter: Duration.seconds(3) })
+      assert.deepStrictEqual(Route.snapshot(recorder), {
+        attempts: [],
+        skipped: [{ target, reason: "BreakerOpen" }],
+        cache: "off"
+      })
+    }))
+
+  it.effect("no other failure", () =>
+    Effect.gen(function*() {
+      const recorder = Route.makeRecorder()
+      const client = HttpPolicy.wrap(
+        (yield* Testing.makeTransport({})).client,
+        () => Effect.fail(new RouterError.Unavailable({ status: 503 }))
+      )
+      yield* Effect.flip(client.pipe(Attempts.withSkips(target)).get(url)).pipe(
+        Effect.provideService(Route.CurrentRecorder, recorder)
+      )
+      assert.deepStrictEqual(Route.snapshot(recorder).skipped, [])
     }))
 })

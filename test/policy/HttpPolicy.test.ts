@@ -301,3 +301,19 @@ describe("HttpPolicy laws", () => {
     runs
   )
 })
+
+describe("HttpPolicy.provideService", () => {
+  class Name extends Context.Tag("Name")<Name, string>() {}
+
+  const stamped = HttpPolicy.make<never, Name>((request, execute) =>
+    Effect.flatMap(Name, (name) => execute(HttpClientRequest.setHeader(request, "x-name", name)))
+  )
+
+  it.effect("is what the policy sees, data first and last", () =>
+    Effect.gen(function*() {
+      const { client, calls } = yield* Testing.makeTransport({ p: Testing.completion("Hello") })
+      yield* client.pipe(HttpPolicy.provideService(stamped, Name, "first")).post(url)
+      yield* client.pipe(HttpPolicy.provideService(Name, "last")(stamped)).post(url)
+      assert.deepStrictEqual((yield* calls).map(({ headers }) => headers["x-name"]), ["first", "last"])
+    }))
+})

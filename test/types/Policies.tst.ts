@@ -196,3 +196,14 @@ describe("Deadline and Failure", () => {
     expect(Failure.of).type.not.toBeCallableWith(new Error())
   })
 })
+
+declare const policy: HttpPolicy.HttpPolicy<Mine, Needed>
+
+describe("HttpPolicy.provideService", () => {
+  test("takes away what the policy needs, and nothing else", () => {
+    const provided = HttpPolicy.provideService(policy, Needed, Duration.zero)
+    expect(provided).type.toBe<HttpPolicy.HttpPolicy<Mine>>()
+    expect(HttpPolicy.provideService(Needed, Duration.zero)(policy)).type.toBe<HttpPolicy.HttpPolicy<Mine>>()
+    expect(needy.pipe(provided)).type.toBe<HttpClient.HttpClient.With<Mine, Needed>>()
+  })
+})
