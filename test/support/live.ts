@@ -22,9 +22,6 @@ export const transports = [
   ["undici", NodeHttpClient.layerUndici]
 ] as const
 
-/** The request arrives later than the call begins: what the server sees of its clock is shorter, by some milliseconds. */
-export const early = 50
-
 /** The time that a socket may be open after its call was over, in milliseconds. */
 export const grace = 100
 
