@@ -5,6 +5,7 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import type * as UrlParams from "@effect/platform/UrlParams"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
@@ -33,9 +34,26 @@ export class WatchedResponse extends Inspectable.Class implements HttpClientResp
       Effect.map((parts) => Uint8Array.from(Buffer.concat([...parts]))),
       // a response that can have no body: to its stream that is an error, to its text it is nothing
       Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.sync(() => new Uint8Array(0))),
+      (read) => this.orLeft(read),
       Effect.cached,
       Effect.runSync
     )
+  }
+
+  /** A reader that is interrupted leaves half a body behind: to the next one that is a failure, and no interruption of its own. */
+  private orLeft<A>(
+    read: Effect.Effect<A, HttpClientError.ResponseError>
+  ): Effect.Effect<A, HttpClientError.ResponseError> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.catchAllCause(restore(read), (cause) =>
+        Cause.isInterruptedOnly(cause)
+          ? Effect.fail(this.error("the body was left half read"))
+          : Effect.failCause(cause))
+    )
+  }
+
+  private error(description: string): HttpClientError.ResponseError {
+    return new HttpClientError.ResponseError({ request: this.request, response: this, reason: "Decode", description })
   }
 
   private get memory(): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.ResponseError> {
@@ -79,13 +97,7 @@ export class WatchedResponse extends Inspectable.Class implements HttpClientResp
     return Effect.flatMap(this.bytes, (bytes) =>
       Effect.tryPromise({
         try: () => new Response(bytes, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
-        catch: () =>
-          new HttpClientError.ResponseError({
-            request: this.request,
-            response: this,
-            reason: "Decode",
-            description: "the body is not a form"
-          })
+        catch: () => this.error("the body is not a form")
       }))
   }
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {

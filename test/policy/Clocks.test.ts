@@ -419,6 +419,16 @@ describe("several clocks", () => {
 })
 
 describe("the body of a plain response", () => {
+  it.effect("that a reader has left is a failure to the next one, not an interruption", () =>
+    Effect.gen(function*() {
+      const { client } = yield* Testing.makeTransport({ "*": json(["{"]) })
+      const response = yield* client.pipe(Timeout.withClocks({ idle: "1 hour" })).execute(plain)
+      const reader = yield* Effect.fork(response.text)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(reader)))
+      assert.strictEqual((yield* Effect.flip(response.text))._tag, "ResponseError")
+    }))
+
   const views: Readonly<
     Record<
       string,
