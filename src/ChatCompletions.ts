@@ -33,6 +33,7 @@ import * as Stream from "effect/Stream"
 import { CallScope } from "./internal/callScope.js"
 import * as Tracing from "./internal/tracing.js"
 import * as ResponseCache from "./policy/ResponseCache.js"
+import * as Prompts from "./prompt/Prompts.js"
 import * as Providers from "./provider/Providers.js"
 import * as Route from "./Route.js"
 import * as RouterDefaults from "./RouterDefaults.js"
@@ -41,6 +42,7 @@ import * as Delivery from "./service/Delivery.js"
 import * as Guards from "./service/Guards.js"
 import * as Pipeline from "./service/Pipeline.js"
 import * as Plan from "./service/Plan.js"
+import * as Rendering from "./service/Rendering.js"
 import type { ChatRequest } from "./wire/ChatRequest.js"
 import type { Chunk } from "./wire/Chunk.js"
 import type { Completion } from "./wire/Completion.js"
@@ -68,8 +70,9 @@ export type RoutedChunk = Chunk & { readonly route: Route.Route }
  */
 export interface Service {
   /**
-   * The whole completion. It fails with an error that holds the route; a request that is wrong fails with `InvalidRequest` before any
-   * connection is opened.
+   * The whole completion. It fails with an error that holds the route. A request that is wrong fails with `InvalidRequest` before any
+   * connection is opened, and so it does for its prompt and its variables: with `TemplateError` when a variable is missing or a template
+   * is wrong, with `PromptNotFound`, `PromptInvalid` or `PromptUnavailable`.
    */
   readonly create: (request: ChatRequest) => Effect.Effect<RoutedCompletion, RouterError.RouterError>
   /**
@@ -111,7 +114,8 @@ const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterE
 /**
  * The service that carries out the routing in this process.
  *
- * `CircuitBreaker`, `RetryBudget`, `Concurrency` and `RateLimit` are in force where their Layers are given (see `Resilience`).
+ * `CircuitBreaker`, `RetryBudget`, `Concurrency` and `RateLimit` are in force where their Layers are given (see `Resilience`), and prompts
+ * are found where there is a Layer of `Prompts`.
  *
  * @since 0.1.0
  * @category constructors
@@ -121,6 +125,7 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
     const providers = yield* Providers.Providers
     const cache = yield* ResponseCache.ResponseCache
     const guards = yield* Guards.make
+    const prompts = yield* Effect.serviceOption(Prompts.Prompts)
     const defaults = currentDefaults(yield* RouterDefaults.RouterDefaults)
 
     const execute = (
@@ -128,11 +133,15 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
       kind: "completion" | "stream",
       recorder: Route.Recorder
     ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError> =>
-      Effect.flatMap(defaults, (defaults) => Plan.make(request, providers, defaults)).pipe(
-        Effect.flatMap((plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan[kind])),
-        Effect.provideService(ResponseCache.ResponseCache, cache),
-        Effect.provideService(Route.CurrentRecorder, recorder)
-      )
+      Effect.flatMap(defaults, (defaults) =>
+        Effect.flatMap(
+          Rendering.render(request, { prompts, defaults, recorder }),
+          (rendered) => Plan.make(rendered, providers, defaults)
+        )).pipe(
+          Effect.flatMap((plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan[kind])),
+          Effect.provideService(ResponseCache.ResponseCache, cache),
+          Effect.provideService(Route.CurrentRecorder, recorder)
+        )
 
     return {
       create: (request) =>

@@ -50,12 +50,13 @@ export type Attempt = typeof Attempt.Type
 
 /**
  * What the cache did for the call: `"off"` (not asked for), `"hit"`, `"miss"` (this call paid for the answer), `"shared"`
- * (the answer of an identical call that was already under way), or `"bypass"` (asked for, but this call cannot be cached).
+ * (the answer of an identical call that was already under way), `"stale"` (an answer that is older than it should be, because the call
+ * failed), or `"bypass"` (asked for, but this call cannot be cached).
  *
  * @since 0.1.0
  * @category schemas
  */
-export const CacheStatus = Schema.Literal("off", "hit", "miss", "shared", "bypass")
+export const CacheStatus = Schema.Literal("off", "hit", "miss", "shared", "stale", "bypass")
 
 /**
  * @since 0.1.0
@@ -83,6 +84,26 @@ export const Skip = Schema.Struct({
 export type Skip = typeof Skip.Type
 
 /**
+ * The stored prompt that the texts of the call were made of.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Prompt = Schema.Struct({
+  id: Schema.String,
+  /** The exact version, also where the newest was asked for. */
+  version: Schema.String,
+  /** The names of the variables that the call gave. Their values are nowhere in a route. */
+  variables: Schema.Array(Schema.String)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Prompt = typeof Prompt.Type
+
+/**
  * @since 0.1.0
  * @category schemas
  */
@@ -93,7 +114,11 @@ export const Route = Schema.Struct({
   attempts: Schema.Array(Attempt),
   /** The targets that were left out because of their state, in order. */
   skipped: Schema.Array(Skip),
-  cache: CacheStatus
+  cache: CacheStatus,
+  /** How old an answer from the cache is, in whole milliseconds. Absent when the answer is not from the cache. */
+  cacheAgeMillis: Schema.optional(Schema.Number),
+  /** Absent when the request named no prompt, or one that was not found. */
+  prompt: Schema.optional(Prompt)
 })
 
 /**
@@ -121,7 +146,9 @@ export interface Recorder {
   /** The wait that a retry has just slept, to be noted by the attempt that follows it. */
   waitMillis: number
   cache: CacheStatus
+  cacheAgeMillis: number | undefined
   served: string | undefined
+  prompt: Prompt | undefined
 }
 
 /**
@@ -133,7 +160,9 @@ export const makeRecorder = (): Recorder => ({
   skipped: [],
   waitMillis: 0,
   cache: "off",
-  served: undefined
+  cacheAgeMillis: undefined,
+  served: undefined,
+  prompt: undefined
 })
 
 /**
@@ -146,7 +175,9 @@ export const snapshot = (recorder: Recorder): Route => ({
   ...(recorder.served === undefined ? undefined : { served: recorder.served }),
   attempts: recorder.attempts.slice(),
   skipped: recorder.skipped.slice(),
-  cache: recorder.cache
+  cache: recorder.cache,
+  ...(recorder.cacheAgeMillis === undefined ? undefined : { cacheAgeMillis: recorder.cacheAgeMillis }),
+  ...(recorder.prompt === undefined ? undefined : { prompt: recorder.prompt })
 })
 
 /**

@@ -22,6 +22,7 @@ import {
 } from "./error/Broken.js"
 import { context, describe } from "./error/Fields.js"
 import { BreakerOpen, ConcurrencyExceeded, CoolingDown, RateLimitExceeded } from "./error/NotSent.js"
+import { PromptInvalid, PromptNotFound, PromptUnavailable, TemplateError } from "./error/Prompt.js"
 import {
   Auth,
   ContentFiltered,
@@ -79,6 +80,21 @@ export {
  * @category errors
  */
 export { BreakerOpen, ConcurrencyExceeded, CoolingDown, RateLimitExceeded } from "./error/NotSent.js"
+
+/**
+ * What is wrong with a prompt, its template or its variables. Found before any call.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export {
+  PromptInvalid,
+  PromptNotFound,
+  PromptUnavailable,
+  TemplateError,
+  TemplateIssue,
+  TemplateReason
+} from "./error/Prompt.js"
 
 /**
  * Why a stream broke after its first content was delivered.
@@ -194,12 +210,20 @@ export const allTargetsFailed = <E>(failures: Arr.NonEmptyReadonlyArray<E>): All
   new AllTargetsFailed<E>({ failures })
 
 /**
+ * Why the texts of a request could not be made. Nothing was sent to any target.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PromptError = TemplateError | PromptNotFound | PromptInvalid | PromptUnavailable
+
+/**
  * Every error that a call can fail with.
  *
  * @since 0.1.0
  * @category models
  */
-export type RouterError = TargetError | AllTargetsFailed<TargetError>
+export type RouterError = TargetError | AllTargetsFailed<TargetError> | PromptError
 
 const classes: ReadonlySet<unknown> = new Set<unknown>([
   Transport,
@@ -223,7 +247,11 @@ const classes: ReadonlySet<unknown> = new Set<unknown>([
   CoolingDown,
   ConcurrencyExceeded,
   RateLimitExceeded,
-  AllTargetsFailed
+  AllTargetsFailed,
+  TemplateError,
+  PromptNotFound,
+  PromptInvalid,
+  PromptUnavailable
 ])
 
 /**
@@ -236,7 +264,18 @@ export const isRouterError = (u: unknown): u is RouterError => u instanceof Erro
  * @since 0.1.0
  * @category guards
  */
-export const isTargetError = (u: unknown): u is TargetError => isRouterError(u) && u._tag !== "AllTargetsFailed"
+export const isTargetError = (u: unknown): u is TargetError =>
+  isRouterError(u) && u._tag !== "AllTargetsFailed" && !isPromptError(u)
+
+/**
+ * Whether it is the prompt, a template or a variable.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isPromptError = (u: unknown): u is PromptError =>
+  u instanceof TemplateError || u instanceof PromptNotFound || u instanceof PromptInvalid ||
+  u instanceof PromptUnavailable
 
 /**
  * Whether the request was not sent at all.

@@ -118,6 +118,14 @@ export * as Timeout from "./policy/Timeout.js"
 /**
  * @since 0.1.0
  */
+export * as Prompts from "./prompt/Prompts.js"
+/**
+ * @since 0.1.0
+ */
+export * as Template from "./prompt/Template.js"
+/**
+ * @since 0.1.0
+ */
 export * as Variables from "./prompt/Variables.js"
 /**
  * @since 0.1.0

@@ -63,6 +63,10 @@ const ofRouterError = (error: RouterError.RouterError, wallMillis: number): Verd
     case "CoolingDown":
     case "ConcurrencyExceeded":
     case "RateLimitExceeded":
+    case "TemplateError":
+    case "PromptNotFound":
+    case "PromptInvalid":
+    case "PromptUnavailable":
       return ignored
     case "StreamInterrupted":
       return ofRouterError(error.cause, wallMillis)

@@ -1,7 +1,6 @@
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -9,6 +8,7 @@ import type * as CacheStore from "../policy/CacheStore.js"
 import * as Route from "../Route.js"
 import * as Activity from "./activity.js"
 import { isTextual } from "./cacheable.js"
+import type { Access } from "./cacheAccess.js"
 import * as MemoryResponse from "./memoryResponse.js"
 import { WatchedResponse } from "./watchedResponse.js"
 
@@ -29,9 +29,13 @@ export type Answer =
  * @internal
  */
 export interface Call<E, R> {
-  readonly store: CacheStore.Store
+  readonly cache: Access
   readonly key: string
-  readonly ttl: Duration.Duration
+  readonly lifetime: CacheStore.Lifetime
+  /** Whether what an identical call has stored will do. */
+  readonly reads: boolean
+  /** Whether the answer is stored. */
+  readonly writes: boolean
   readonly storable: (candidate: CacheStore.Candidate) => boolean
   /** Its own, because the first of its callers may be gone before it ends. */
   readonly recorder: Route.Recorder
@@ -44,15 +48,24 @@ const withoutSession = (headers: Readonly<Record<string, string>>): Readonly<Rec
   return rest
 }
 
-/** @internal */
+/**
+ * Stores an answer, if it may be stored.
+ *
+ * @internal
+ */
 export const save = <E, R>(
-  { key, recorder, store, ttl }: Call<E, R>,
-  { headers, status, text }: CacheStore.Candidate
+  { cache, key, lifetime, recorder, storable, writes }: Call<E, R>,
+  { headers, status, text }: Omit<CacheStore.Candidate, "route">
 ): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (storedAtMillis) => {
-    const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
-    const { served } = recorder
-    return store.set(key, Object.freeze(served === undefined ? content : { ...content, served }), ttl)
+  Effect.suspend(() => {
+    if (!writes || !storable({ status, headers, text, route: Route.snapshot(recorder) })) {
+      return Effect.void
+    }
+    return Effect.flatMap(Clock.currentTimeMillis, (storedAtMillis) => {
+      const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
+      const { served } = recorder
+      return cache.set(key, Object.freeze(served === undefined ? content : { ...content, served }), lifetime)
+    })
   })
 
 /** An answer that is not settled is noted by nobody yet. To the clocks around the cache its bytes are content, as without one. */
@@ -78,8 +91,7 @@ const read = <E, R>(call: Call<E, R>, response: HttpClientResponse.HttpClientRes
     if (Either.isLeft(text)) {
       return Effect.succeed(answer)
     }
-    const candidate = { status, headers, text: text.right, route: Route.snapshot(call.recorder) }
-    return call.storable(candidate) ? Effect.as(save(call, candidate), answer) : Effect.succeed(answer)
+    return Effect.as(save(call, { status, headers, text: text.right }), answer)
   })
 
 /**
@@ -99,15 +111,19 @@ export const takeOnce = (
 }
 
 /**
- * The store is asked once more, because an identical call may have ended since the caller looked into it.
+ * What an identical call that ended since the caller looked into the store has stored.
  *
  * @internal
  */
+export const latest = <E, R>({ cache, key, reads }: Call<E, R>): Effect.Effect<Option.Option<CacheStore.Found>> =>
+  reads ? cache.latest(key) : Effect.succeedNone
+
+/** @internal */
 export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
-  Effect.flatMap(call.store.get(call.key), (found) => {
+  Effect.flatMap(latest(call), (found) => {
     if (Option.isSome(found)) {
       recordHit(call.recorder, found.value)
-      return Effect.succeed<Answer>({ _tag: "Stored", entry: found.value })
+      return Effect.succeed<Answer>({ _tag: "Stored", entry: found.value.entry })
     }
     call.recorder.cache = "miss"
     return call.execute.pipe(
@@ -136,26 +152,42 @@ export const bypass = <A, E, R>(
     return response
   })
 
-/** @internal */
-export const recordHit = (recorder: Route.Recorder | undefined, entry: CacheStore.Entry): void => {
+const recordEntry = (
+  recorder: Route.Recorder | undefined,
+  cache: "hit" | "stale",
+  { ageMillis, entry }: CacheStore.Found
+): void => {
   if (recorder !== undefined) {
-    recorder.cache = "hit"
+    recorder.cache = cache
+    recorder.cacheAgeMillis = Math.floor(ageMillis)
     recorder.served = entry.served
   }
 }
 
+/** @internal */
+export const recordHit = (recorder: Route.Recorder | undefined, found: CacheStore.Found): void =>
+  recordEntry(recorder, "hit", found)
+
+/** @internal */
+export const recordStale = (recorder: Route.Recorder | undefined, found: CacheStore.Found): void =>
+  recordEntry(recorder, "stale", found)
+
 /**
- * The attempts of a call count for each of its callers: all of them waited for it.
+ * What was tried in a call counts for each of its callers: all of them waited for it. They get copies, for a route is theirs.
  *
  * @internal
  */
 export const recordCall = (recorder: Route.Recorder | undefined, call: Route.Recorder, first: boolean): void => {
   if (recorder !== undefined) {
     for (const attempt of call.attempts) {
-      recorder.attempts.push(attempt)
+      recorder.attempts.push({ ...attempt })
+    }
+    for (const skip of call.skipped) {
+      recorder.skipped.push({ ...skip })
     }
     recorder.served = call.served
     recorder.cache = first ? call.cache : "shared"
+    recorder.cacheAgeMillis = call.cacheAgeMillis
   }
 }
 

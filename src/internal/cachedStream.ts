@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as CacheStore from "../policy/CacheStore.js"
 import * as Route from "../Route.js"
+import type * as RouterError from "../RouterError.js"
 import * as Completion from "../wire/Completion.js"
 import * as Fold from "../wire/Fold.js"
 import * as Json from "../wire/Json.js"
@@ -14,15 +15,17 @@ import * as Replay from "../wire/Replay.js"
 import * as ResponseKeys from "../wire/ResponseKeys.js"
 import { type Batch, isStreamResponse, type StreamResponse } from "../wire/StreamResponse.js"
 import * as CachedCall from "./cachedCall.js"
+import { sealed } from "./cacheSealed.js"
 import { CallScope } from "./callScope.js"
 import type { SharedStreams } from "./sharedStream.js"
 
 /**
- * What a call for a stream gave: one that can be shared, or another response, for one caller.
+ * What a call for a stream gave: an entry after all, a stream that can be shared, or another response, for one caller.
  *
  * @internal
  */
 export type Head =
+  | { readonly _tag: "Stored"; readonly entry: CacheStore.Entry }
   | { readonly _tag: "Stream"; readonly response: StreamResponse }
   | { readonly _tag: "Other"; readonly take: () => Option.Option<HttpClientResponse.HttpClientResponse> }
 
@@ -52,37 +55,55 @@ export const fromEntry = (
 
 /** What is stored is the completion, so that one entry serves those who ask for a stream and those who do not. */
 const store = <E, R>(call: CachedCall.Call<E, R>, status: number, fold: Fold.Fold): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const candidate = {
+  Effect.suspend(() =>
+    CachedCall.save(call, {
       status,
       headers: { "content-type": "application/json" },
-      text: JSON.stringify(ResponseKeys.completionToWire(fold.completion())),
-      route: Route.snapshot(call.recorder)
-    }
-    return call.storable(candidate) ? CachedCall.save(call, candidate) : Effect.void
+      text: JSON.stringify(ResponseKeys.completionToWire(fold.completion()))
+    })
+  )
+
+const openCall = <E, R>(call: CachedCall.Call<E, R>, scope: Scope.Scope) =>
+  Effect.suspend(() => {
+    call.recorder.cache = "miss"
+    return call.execute.pipe(
+      Effect.provideService(Route.CurrentRecorder, call.recorder),
+      Effect.provideService(CallScope, scope),
+      Effect.map((response): Opened =>
+        isStreamResponse(response)
+          ? { head: { _tag: "Stream", response }, stream: Stream.map(response.batches, sealed) }
+          : { head: { _tag: "Other", take: CachedCall.takeOnce(response) }, stream: Stream.empty }
+      )
+    )
   })
 
-const open = <E, R>(call: CachedCall.Call<E, R>) => (scope: Scope.Scope) => {
-  call.recorder.cache = "miss"
-  return call.execute.pipe(
-    Effect.provideService(Route.CurrentRecorder, call.recorder),
-    Effect.provideService(CallScope, scope),
-    Effect.map((response) =>
-      isStreamResponse(response)
-        ? { head: { _tag: "Stream" as const, response }, stream: response.batches }
-        : { head: { _tag: "Other" as const, take: CachedCall.takeOnce(response) }, stream: Stream.empty }
-    )
-  )
+interface Opened {
+  readonly head: Head
+  readonly stream: Stream.Stream<Batch, RouterError.TargetError>
 }
+
+const open = <E, R>(
+  request: HttpClientRequest.HttpClientRequest,
+  call: CachedCall.Call<E, R>,
+  scope: Scope.Scope
+): Effect.Effect<Opened, E, R> =>
+  Effect.flatMap(CachedCall.latest(call), (found) => {
+    if (Option.isNone(found) || Option.isNone(fromEntry(request, found.value.entry))) {
+      return openCall(call, scope)
+    }
+    CachedCall.recordHit(call.recorder, found.value)
+    return Effect.succeed({ head: { _tag: "Stored", entry: found.value.entry }, stream: Stream.empty })
+  })
 
 /**
  * Joins the call for the same stream that is under way, or makes it. The stream is handed on as it is read and collected at the same
- * time; a complete answer is stored.
+ * time; a complete answer is stored. `together` is what the calls have in common that are one.
  *
  * @internal
  */
 export const share = <E, R>(
   streams: Streams,
+  together: string,
   request: HttpClientRequest.HttpClientRequest,
   call: CachedCall.Call<E, R>,
   caller: Route.Recorder | undefined
@@ -91,10 +112,10 @@ export const share = <E, R>(
     Effect.gen(function*() {
       const fold = Fold.make()
       let status = 200
-      const shared = yield* streams.join(call.key, {
+      const shared = yield* streams.join(together, {
         log: call.recorder,
         open: (scope) =>
-          Effect.tap(open(call)(scope), ({ head }) => {
+          Effect.tap(open(request, call, scope), ({ head }) => {
             status = head._tag === "Stream" ? head.response.status : status
           }),
         onElement: (batch) => batch.chunks.forEach(fold.add),
@@ -108,12 +129,18 @@ export const share = <E, R>(
         Effect.onError(() => shared.leave),
         Effect.ensuring(Effect.sync(() => CachedCall.recordCall(caller, shared.log, shared.first)))
       )
-      if (head._tag === "Other") {
-        yield* shared.leave
-        // one caller can have it, the others make a call of their own
-        const own = Option.match(head.take(), { onNone: () => call.execute, onSome: Effect.succeed })
-        return yield* restore(CachedCall.bypass(caller, own))
+      if (head._tag === "Stream") {
+        return head.response.withBatches(stream, request)
       }
-      return head.response.withBatches(stream, request)
+      yield* shared.leave
+      const stored = head._tag === "Stored" ? fromEntry(request, head.entry) : Option.none()
+      if (Option.isSome(stored)) {
+        return stored.value
+      }
+      // one caller can have it, the others make a call of their own
+      const own = head._tag === "Other" ? head.take() : Option.none()
+      return yield* restore(
+        CachedCall.bypass(caller, Option.match(own, { onNone: () => call.execute, onSome: Effect.succeed }))
+      )
     })
   )

@@ -10,6 +10,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import { sha256 } from "../internal/hash.js"
+import { endOfString } from "../internal/jsonString.js"
+import { isPlainObject } from "../internal/plainObject.js"
 
 /**
  * How many arrays and objects may be nested in a value that is made canonical: far above what a request needs, far
@@ -64,14 +66,9 @@ const writeArray = (values: ReadonlyArray<unknown>, path: Path): string => {
   return out + "]"
 }
 
-const isPlain = (value: object): value is Record<string, unknown> => {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
-}
-
 const writeObject = (value: object, path: Path): string => {
-  if (!isPlain(value)) {
-    // a Date, a Map or a Redacted would come out as {}, and all of them as the same one
+  if (!isPlainObject(value)) {
+    // a Map or a Redacted would come out as {}, and all of them as the same one
     return reject(path, "is not a plain object")
   }
   let out = "{"
@@ -161,21 +158,6 @@ export const ignoredHeaders: ReadonlySet<string> = new Set([
   "x-correlation-id",
   "x-request-id"
 ])
-
-/** Where the string that begins at `start` ends: at the next quote that is not preceded by an odd number of backslashes. */
-const endOfString = (json: string, start: number): number => {
-  let end = json.indexOf("\"", start + 1)
-  for (;;) {
-    let backslashes = 0
-    while (json.charCodeAt(end - 1 - backslashes) === 0x5c) {
-      backslashes++
-    }
-    if (backslashes % 2 === 0) {
-      return end
-    }
-    end = json.indexOf("\"", end + 1)
-  }
-}
 
 /** How many members the objects of a valid JSON text have: the colons outside of its strings. */
 const memberCount = (json: string): number => {

@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { foundAt, keep, type Kept } from "../internal/cacheKept.js"
 import { Lru } from "../internal/lru.js"
 import type * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
@@ -19,14 +20,14 @@ import * as RouterError from "../RouterError.js"
  * @category schemas
  */
 export const Entry = Schema.Struct({
-  status: Schema.Number,
+  status: Schema.Int.pipe(Schema.between(100, 599)),
   /** All but `set-cookie`: a session belongs to the caller whom it was given to. */
   headers: Schema.Record({ key: Schema.String, value: Schema.String }),
   body: Schema.String,
   /** The target (`provider/model`) that gave the answer, when a router recorded it. */
   served: Schema.optional(Schema.String),
-  /** In milliseconds since the Unix epoch, for people. When an entry expires is the business of its store. */
-  storedAtMillis: Schema.Number
+  /** In milliseconds since the Unix epoch. */
+  storedAtMillis: Schema.Finite
 })
 
 /**
@@ -53,17 +54,41 @@ export interface Candidate {
 }
 
 /**
- * The port. A store handles its own trouble: one that cannot be reached has no entries and keeps none.
+ * How long an entry is of use. It is fresh until exactly `ttl` after it was set, stale for `staleFor` from then on, and gone after that.
+ * Reading it extends nothing.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Store {
-  /**
-   * `none` for an entry that has expired, which it has exactly `ttl` after it was set; reading it does not extend that.
-   */
-  readonly get: (key: string) => Effect.Effect<Option.Option<Entry>>
-  readonly set: (key: string, entry: Entry, ttl: Duration.Duration) => Effect.Effect<void>
+export interface Lifetime {
+  readonly ttl: Duration.Duration
+  readonly staleFor: Duration.Duration
+}
+
+/**
+ * An entry that was found.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Found {
+  readonly entry: Entry
+  /** Since it was set. */
+  readonly ageMillis: number
+  /** For how long it has been stale; `undefined` while it is fresh. */
+  readonly staleMillis: number | undefined
+}
+
+/**
+ * The port: where entries are kept. A store may fail and may be slow, `ResponseCache` does without it then.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Store<out E = never> {
+  /** `none` for an entry that is gone, and for what cannot be read as one: it is replaced by the next. */
+  readonly get: (key: string) => Effect.Effect<Option.Option<Found>, E>
+  readonly set: (key: string, entry: Entry, lifetime: Lifetime) => Effect.Effect<void, E>
 }
 
 /**
@@ -98,12 +123,33 @@ export interface MemoryOptions {
   readonly maxBytes?: number | undefined
 }
 
+/**
+ * How many bytes the files of a store may have when `maxBytes` is not given, 256 MiB: some ten thousand completions, and little for a disk.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultMaxFileBytes = 256 * 1024 * 1024
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FileOptions {
+  /** A whole number from 1, of all files together. One that is larger alone is not written. Default 256 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
 const positiveInteger = (path: string, value: number): number => {
   if (!Number.isSafeInteger(value) || value < 1) {
     throw RouterError.invalidField(path, "expected a whole number, 1 or more")
   }
   return value
 }
+
+/** @internal */
+export const fileBytes = (options: FileOptions): number =>
+  positiveInteger("maxBytes", options.maxBytes ?? defaultMaxFileBytes)
 
 const bytesPerCodeUnit = 2
 
@@ -128,17 +174,13 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Store> =>
   const maxEntries = positiveInteger("maxEntries", options.maxEntries ?? defaultMaxEntries)
   const maxWeight = positiveInteger("maxBytes", options.maxBytes ?? defaultMaxBytes)
   return Effect.sync((): Store => {
-    const entries = new Lru<Entry>({ maxEntries, maxWeight })
+    const entries = new Lru<Kept>({ maxEntries, maxWeight })
     return {
-      get: (key) => Effect.map(Clock.currentTimeNanos, (now) => entries.get(key, now)),
-      set: (key, entry, ttl) =>
+      get: (key) => Effect.map(Clock.currentTimeNanos, (now) => Option.map(entries.get(key, now), foundAt(now))),
+      set: (key, entry, lifetime) =>
         Effect.map(Clock.currentTimeNanos, (now) => {
-          const nanos = Option.getOrUndefined(Duration.toNanos(ttl))
-          entries.set(key, entry, {
-            now,
-            weight: byteSize(key, entry),
-            expiresAt: nanos === undefined ? undefined : now + nanos
-          })
+          const kept = keep(entry, lifetime, now)
+          entries.set(key, kept, { now, weight: byteSize(key, entry), expiresAt: kept.goneAt })
         })
     }
   })

@@ -88,6 +88,10 @@ const ofRouterError = (error: RouterError.RouterError, nowMillis: number): Failu
     case "ContentFiltered":
     case "DeadlineExceeded":
     case "StreamInterrupted":
+    case "TemplateError":
+    case "PromptNotFound":
+    case "PromptInvalid":
+    case "PromptUnavailable":
       return withoutRetry(false)
     case "AllTargetsFailed":
       // a retry around a chain looks at the target that was tried last; a chain around a chain goes on

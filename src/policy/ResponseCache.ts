@@ -18,18 +18,25 @@
  *
  * @since 0.1.0
  */
+import * as Persistence from "@effect/experimental/Persistence"
+import type * as PlatformError from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { constant } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { asksForStream } from "../internal/accept.js"
 import { isCacheable } from "../internal/cacheable.js"
+import * as Access from "../internal/cacheAccess.js"
+import { answer } from "../internal/cacheAnswer.js"
 import * as CachedCall from "../internal/cachedCall.js"
-import * as CachedStream from "../internal/cachedStream.js"
+import type * as CachedStream from "../internal/cachedStream.js"
+import * as Files from "../internal/cacheFiles.js"
+import * as Persisted from "../internal/cachePersisted.js"
 import * as SharedStream from "../internal/sharedStream.js"
 import * as SingleFlight from "../internal/singleFlight.js"
 import * as Route from "../Route.js"
@@ -53,11 +60,16 @@ export type TypeId = typeof TypeId
 /**
  * A store and the calls that are under way. Built by `make`.
  *
+ * `get` and `set` never fail: a store that fails or takes longer than 200 milliseconds has no entries, and is not asked again for a second.
+ * `set` does not wait for a store beyond this process.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Service extends CacheStore.Store {
   readonly [TypeId]: TypeId
+  /** @internal */
+  readonly access: Access.Access
   /** @internal */
   readonly flights: SingleFlight.SingleFlight<CachedCall.Answer, Route.Recorder>
   /** @internal */
@@ -70,20 +82,26 @@ export interface Service extends CacheStore.Store {
  */
 export class ResponseCache extends Context.Tag("effect-llm-router/ResponseCache")<ResponseCache, Service>() {}
 
+const makeService = (access: Access.Access): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => ({
+    [TypeId]: TypeId,
+    get: access.get,
+    set: access.set,
+    access,
+    flights: SingleFlight.make(scope),
+    streams: SharedStream.make(scope)
+  }))
+
 /**
- * The service over any store. Closing the scope interrupts the calls that are under way.
+ * The service over any store. No call fails for its store, or waits for it longer than 200 milliseconds in all; each access that failed or
+ * took too long counts in the metric `effect_llm_router_store_failures`, with the tag `store: response_cache`. Closing the scope interrupts
+ * the calls that are under way, and waits as long for entries that are being written.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (store: CacheStore.Store): Effect.Effect<Service, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => ({
-    [TypeId]: TypeId,
-    get: store.get,
-    set: store.set,
-    flights: SingleFlight.make(scope),
-    streams: SharedStream.make(scope)
-  }))
+export const make = <E>(store: CacheStore.Store<E>): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.flatMap(Access.guarded(store), makeService)
 
 /**
  * A cache in the memory of this process: at most 1,000 entries and 64 MiB, if not told otherwise.
@@ -93,8 +111,78 @@ export const make = (store: CacheStore.Store): Effect.Effect<Service, never, Sco
  * @since 0.1.0
  * @category layers
  */
-export const layerMemory = (options?: CacheStore.MemoryOptions): Layer.Layer<ResponseCache> =>
-  Layer.scoped(ResponseCache, Effect.flatMap(CacheStore.makeMemory(options), make))
+export const layerMemory = (options?: CacheStore.MemoryOptions): Layer.Layer<ResponseCache> => {
+  const store = CacheStore.makeMemory(options)
+  return Layer.scoped(ResponseCache, Effect.flatMap(store, (store) => makeService(Access.direct(store))))
+}
+
+/**
+ * What the entries are kept under when `namespace` is not given.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultNamespace = "response-cache"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PersistedOptions {
+  /** A name for the entries within the store: programs that have it in common share them. Default `response-cache`. */
+  readonly namespace?: string | undefined
+}
+
+/**
+ * A cache in a store that outlives this process or is shared by several: that of `effect-llm-router/Redis`, or any other
+ * `BackingPersistence`. Answers are kept as JSON texts, under keys that are hashes. What is there and is no entry of this version is a miss,
+ * and replaced. Times are those of the wall clock.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: PersistedOptions = {}
+): Layer.Layer<ResponseCache, never, Persistence.BackingPersistence> =>
+  Layer.scoped(
+    ResponseCache,
+    Effect.gen(function*() {
+      const backing = yield* Persistence.BackingPersistence
+      const store = yield* backing.make(options.namespace ?? defaultNamespace)
+      return yield* make(Persisted.make(Persisted.fromPersistence(store)))
+    })
+  )
+
+/**
+ * A cache in the files of a directory, which is made if it is not there, and may be shared by several processes and be removed at any time.
+ * Only the user who runs the program may read them. Expired files are removed, once in a minute at most, and while there are more bytes than
+ * `maxBytes`, those that expire next; between two of these times there may be an eighth more. What is no entry of this version is a miss,
+ * and replaced. Times are those of the wall clock.
+ *
+ * It fails when the directory cannot be made. Throws `InvalidRequest` when `maxBytes` is not a whole number of 1 or more.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFileSystem = (
+  directory: string,
+  options: CacheStore.FileOptions = {}
+): Layer.Layer<ResponseCache, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> => {
+  const maxBytes = CacheStore.fileBytes(options)
+  return Layer.scoped(
+    ResponseCache,
+    Effect.flatMap(Files.make(directory, maxBytes), (files) => make(Persisted.make(files)))
+  )
+}
+
+/**
+ * What a request may do with the cache: `"default"` reads and writes; `"force-refresh"` does not read, it makes a call and stores the answer
+ * for the others; `"read-only"` reads and does not write; `"no-store"` does neither, and shares no call either.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = "default" | "force-refresh" | "read-only" | "no-store"
 
 /**
  * @since 0.1.0
@@ -103,6 +191,14 @@ export const layerMemory = (options?: CacheStore.MemoryOptions): Layer.Layer<Res
 export interface Options<out E = never, out R = never> {
   /** How long an answer is used, from when it was stored. Longer than 0; an infinite one is not limited by time. */
   readonly ttl: Duration.DurationInput
+  /**
+   * How long after its `ttl` an answer is still used when the call fails because of an outage: the connection, a clock, a 5xx, an answer that
+   * is none, an open circuit; of several targets all of them. Nothing else is answered with it: not a 4xx, the deadline of the call, or a
+   * stream that broke after its first content. Both the entry and the request that finds it have to allow it. Default: not at all.
+   */
+  readonly staleIfError?: Duration.DurationInput | undefined
+  /** Default `"default"`. */
+  readonly mode?: Mode | ((request: HttpClientRequest.HttpClientRequest) => Mode) | undefined
   /**
    * What makes two requests the same, and `none` for one that is not to be cached. Default `CacheKey.ofRequest`. The
    * credentials in the request and `scope` are added to it, and only a hash of all is stored.
@@ -116,6 +212,11 @@ export interface Options<out E = never, out R = never> {
    * Default `""`.
    */
   readonly scope?: string | undefined
+  /**
+   * A name for how a call is made: its clocks, its retries. It is no part of what is stored, but identical requests are one call only where
+   * it is the same, for a caller that joins a call gets it as it is made. Default `""`.
+   */
+  readonly flight?: string | undefined
   /** Which responses are stored. Default: every 2xx. */
   readonly storable?: ((candidate: CacheStore.Candidate) => boolean) | undefined
 }
@@ -147,12 +248,26 @@ const finalKey = (scope: string, request: HttpClientRequest.HttpClientRequest, c
 
 const isSuccess = ({ status }: CacheStore.Candidate): boolean => status >= 200 && status < 300
 
-const validTtl = (input: Duration.DurationInput): Duration.Duration => {
-  const ttl = Duration.decodeUnknown(input)
-  if (Option.isNone(ttl) || !Duration.greaterThan(ttl.value, Duration.zero)) {
-    throw RouterError.invalidField("ttl", "expected a duration longer than 0")
+const validDuration = (
+  path: string,
+  input: Duration.DurationInput,
+  isValid: (duration: Duration.Duration) => boolean,
+  expected: string
+): Duration.Duration =>
+  Option.getOrThrowWith(
+    Option.filter(Duration.decodeUnknown(input), isValid),
+    () => RouterError.invalidField(path, `expected a duration${expected}`)
+  )
+
+const isPositive = Duration.greaterThan(Duration.zero)
+
+const modes: ReadonlySet<unknown> = new Set<Mode>(["default", "force-refresh", "read-only", "no-store"])
+
+const validMode = (mode: Mode): Mode => {
+  if (!modes.has(mode)) {
+    throw RouterError.invalidField("mode", "expected \"default\", \"force-refresh\", \"read-only\" or \"no-store\"")
   }
-  return ttl.value
+  return mode
 }
 
 /**
@@ -160,20 +275,21 @@ const validTtl = (input: Duration.DurationInput): Duration.Duration => {
  * stores what `storable` allows. Identical requests at the same time are one call; each of their callers may leave
  * without harm to the others, and the call is interrupted when the last one has left.
  *
- * Failures are never stored: the callers that wait share one, once. A call runs with the context, the client and the
- * options of the first caller. Responses come from memory and can be read any number of times.
+ * Failures are never stored: the callers that wait share one, once. With `staleIfError`, an outage is answered with the last answer, if
+ * that is not too old. A call runs with the context, the client and the options of the first caller. Responses come from memory and can be
+ * read any number of times.
  *
  * A stream of chat chunks (see `Settle`) is handed on while it is collected, and stored as a completion when it was complete, so
  * that one entry serves those who ask for a stream and those who do not. Callers that ask for the same stream at the same
- * time read one upstream, each from its start and at its own pace.
+ * time read one upstream, each from its start and at its own pace; its chunks are frozen.
  *
- * What passes through: requests other than GET, HEAD and POST, requests without a key, and responses whose body is not a
- * text (other event streams, images). The `cache-control` of a response is not consulted.
+ * What passes through: requests other than GET, HEAD and POST, requests without a key, those of the mode `"no-store"`, and responses whose
+ * body is not a text (other event streams, images). The `cache-control` of a response is not consulted.
  *
- * Where there is a `Route.CurrentRecorder`, it learns whether the call was a `"hit"`, a `"miss"`, `"shared"` or a
- * `"bypass"`.
+ * Where there is a `Route.CurrentRecorder`, it learns whether the call was a `"hit"`, a `"miss"`, `"shared"`, `"stale"` or a
+ * `"bypass"`, and how old an answer from the cache is.
  *
- * Throws `InvalidRequest` when `ttl` is not a duration longer than 0.
+ * Throws `InvalidRequest` when `ttl` is not a duration longer than 0, `staleIfError` is no duration, or `mode` is none.
  *
  * @since 0.1.0
  * @category combinators
@@ -181,70 +297,36 @@ const validTtl = (input: Duration.DurationInput): Duration.Duration => {
 export const withCache = <E2 = never, R2 = never>(
   options: Options<E2, R2>
 ): HttpPolicy.HttpPolicy<E2, R2 | ResponseCache> => {
-  const ttl = validTtl(options.ttl)
-  const { scope = "", storable = isSuccess } = options
+  const lifetime: CacheStore.Lifetime = {
+    ttl: validDuration("ttl", options.ttl, isPositive, " longer than 0"),
+    staleFor: validDuration("staleIfError", options.staleIfError ?? Duration.zero, () => true, "")
+  }
+  const { flight = "", mode = "default", scope = "", storable = isSuccess } = options
+  const modeOf = typeof mode === "function" ? mode : constant(validMode(mode))
   const contentOf = options.key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request)))
-
-  const share = <E, R>(
-    cache: Service,
-    key: string,
-    request: HttpClientRequest.HttpClientRequest,
-    execute: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
-    caller: Route.Recorder | undefined
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
-    Effect.suspend(() => {
-      const call = { store: cache, key, ttl, storable, recorder: Route.makeRecorder(), execute }
-      if (asksForStream(request)) {
-        return CachedStream.share(cache.streams, request, call, caller)
-      }
-      const flight = cache.flights.join(key, {
-        log: call.recorder,
-        run: CachedCall.run(call),
-        onDone: (log, first) => CachedCall.recordCall(caller, log, first)
-      })
-      return Effect.flatMap(flight, ({ first, value }) => {
-        switch (value._tag) {
-          case "Stored":
-            return Effect.succeed(CachedCall.fromEntry(request, value.entry))
-          case "Read":
-            return Effect.succeed(CachedCall.fromContent(request, value.content, first))
-          case "Unread":
-            // one caller can have it, the others make a call of their own
-            return CachedCall.bypass(
-              caller,
-              Option.match(value.take(), { onNone: () => execute, onSome: Effect.succeed })
-            )
-        }
-      })
-    })
-
-  const fromEntry = (request: HttpClientRequest.HttpClientRequest, entry: CacheStore.Entry) =>
-    asksForStream(request)
-      ? CachedStream.fromEntry(request, entry)
-      : Option.some(CachedCall.fromEntry(request, entry))
 
   return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
     Effect.flatMap(Route.CurrentRecorder, (caller) => {
       const call = execute(request)
-      if (!isCacheable(request)) {
+      const mode = modeOf(request)
+      if (mode === "no-store" || !isCacheable(request)) {
         return CachedCall.bypass(caller, call)
       }
-      return Effect.flatMap(contentOf(request), (content) => {
-        if (Option.isNone(content)) {
-          return CachedCall.bypass(caller, call)
-        }
-        return Effect.flatMap(ResponseCache, (cache) => {
-          const key = finalKey(scope, request, content.value)
-          return Effect.flatMap(cache.get(key), (found) => {
-            const hit = Option.flatMap(found, (entry) => fromEntry(request, entry))
-            if (Option.isNone(found) || Option.isNone(hit)) {
-              return share(cache, key, request, call, caller)
-            }
-            CachedCall.recordHit(caller, found.value)
-            return Effect.succeed(hit.value)
-          })
-        })
-      })
+      return Effect.flatMap(contentOf(request), (content) =>
+        Option.isNone(content)
+          ? CachedCall.bypass(caller, call)
+          : Effect.flatMap(ResponseCache, (cache) =>
+            answer({
+              cache,
+              key: finalKey(scope, request, content.value),
+              flight,
+              mode,
+              lifetime,
+              storable,
+              request,
+              execute: call,
+              caller
+            })))
     })
   )
 }

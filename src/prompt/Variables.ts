@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
+import type { TemplateError } from "../error/Prompt.js"
 import * as Template from "../internal/templateRender.js"
 import { text } from "../internal/templateText.js"
-import { InvalidRequest } from "../RouterError.js"
 import type { Message } from "../wire/Messages.js"
 
 /**
@@ -21,14 +21,14 @@ export interface Variables {
 
 /**
  * Puts the variables into the texts of the messages: string contents and text parts of every role, not URLs, names or
- * tool arguments.
+ * tool arguments. It is the engine `text` of `Template`, at once.
  *
  * A placeholder is `{{name}}` with letters (a to z), digits and underscores, case-sensitive, spaces allowed inside the
  * braces. Strings are put in as they are, numbers and booleans as they print, objects and arrays as JSON, `null` as
  * nothing. One pass: what a value contains is never taken for a placeholder.
  *
  * A variable that is not there (or `undefined`) is an error that names it and the text it is missing in; all of them
- * are listed, up to ten. Without `variables` nothing is a placeholder, and the texts pass as they are.
+ * are listed, up to ten.
  *
  * The given array comes back when nothing changes.
  *
@@ -37,11 +37,6 @@ export interface Variables {
  */
 export const render = (
   messages: ReadonlyArray<Message>,
-  variables: Variables | undefined
-): Either.Either<ReadonlyArray<Message>, InvalidRequest> =>
-  variables === undefined
-    ? Either.right(messages)
-    : Either.mapLeft(
-      Template.renderMessages(messages, { engine: text, variables }),
-      ({ issues }) => new InvalidRequest({ issues: issues.map(({ message, path }) => ({ message, path })) })
-    )
+  variables: Variables
+): Either.Either<ReadonlyArray<Message>, TemplateError> =>
+  Template.renderMessages(messages, { engine: text, variables })

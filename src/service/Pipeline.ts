@@ -102,9 +102,12 @@ export const make = (
   scope: string
 ): HttpClient.HttpClient.With<RouterError.RouterError, ResponseCache.ResponseCache> =>
   chain(plan, guards).pipe(
-    whenSet(plan.cache, ({ key, storeFallbacks, ttl }) =>
+    whenSet(plan.cache, ({ flight, key, mode, staleIfError, storeFallbacks, ttl }) =>
       ResponseCache.withCache({
         ttl: `${ttl} seconds`,
+        staleIfError: staleIfError === undefined ? undefined : `${staleIfError} seconds`,
+        mode,
+        flight,
         key: () => Effect.succeed(Option.fromNullable(key)),
         scope,
         storable: isStorable(storeFallbacks)

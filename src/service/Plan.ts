@@ -1,6 +1,6 @@
 /**
- * What a request asks for, made ready: validated, rendered, with its targets resolved and the defaults filled in. All that can be wrong
- * with a request is found here, before any socket is opened.
+ * What a request asks for, made ready: with its targets resolved and the defaults filled in. All that can be wrong with a request is
+ * found by now, before any socket is opened.
  *
  * @since 0.1.0
  */
@@ -9,9 +9,9 @@ import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as CacheKey from "../policy/CacheKey.js"
 import type * as LoadBalancer from "../policy/LoadBalancer.js"
+import type * as ResponseCache from "../policy/ResponseCache.js"
 import type * as Retry from "../policy/Retry.js"
 import type * as Timeout from "../policy/Timeout.js"
-import * as Variables from "../prompt/Variables.js"
 import type * as Providers from "../provider/Providers.js"
 import * as RouterDefaults from "../RouterDefaults.js"
 import * as RouterError from "../RouterError.js"
@@ -19,6 +19,7 @@ import * as ChatRequest from "../wire/ChatRequest.js"
 import * as RequestBody from "../wire/RequestBody.js"
 import * as Routing from "../wire/Routing.js"
 import type * as Settle from "../wire/Settle.js"
+import type * as Rendering from "./Rendering.js"
 
 /**
  * @since 0.1.0
@@ -50,20 +51,18 @@ export interface Plan {
 export interface Cache {
   /** Seconds. */
   readonly ttl: number
-  /** What makes two requests the same. */
-  readonly key: string
+  /** Seconds for which an older answer stands in when the call fails because of an outage. */
+  readonly staleIfError: number | undefined
+  readonly mode: ResponseCache.Mode | undefined
+  /** What makes two requests the same; `undefined` for one that is not to be cached. */
+  readonly key: string | undefined
+  /** How the call is made: identical requests are one call only where they have this in common. */
+  readonly flight: string
   /** Whether an answer of another target than the first is stored. */
   readonly storeFallbacks: boolean
 }
 
 type Result<A> = Either.Either<A, RouterError.InvalidRequest>
-
-const supported = (request: ChatRequest.ChatRequest, routing: Routing.Routing): Result<void> => {
-  const issue = routing.prompt === undefined
-    ? ChatRequest.unsupported(request) ?? ChatRequest.misspelled(request)
-    : { path: "prompt", message: "expected none: there is no prompt store" }
-  return issue === undefined ? Either.void : Either.left(new RouterError.InvalidRequest({ issues: [issue] }))
-}
 
 interface Named {
   readonly model: string
@@ -84,17 +83,17 @@ const resolveAll = (
 
 /** The models of which one is drawn, with their weights: the one of the request, unless there is a load balancer. */
 const headsOf = (
-  request: ChatRequest.ChatRequest,
-  { loadBalancer, model }: Routing.Routing
+  request: ChatRequest.Whole,
+  { loadBalancer }: Routing.Routing
 ): ReadonlyArray<Named & { readonly weight: number }> => {
   const path = request.loadBalancer === undefined ? "orq.loadBalancer" : "loadBalancer"
   return loadBalancer === undefined
-    ? [{ model, path: "model", weight: 1 }]
+    ? [{ model: request.model, path: "model", weight: 1 }]
     : loadBalancer.map((entry, index) => ({ ...entry, path: `${path}.models[${index}].model` }))
 }
 
 const fallbacksOf = (
-  request: ChatRequest.ChatRequest,
+  request: ChatRequest.Whole,
   { fallbacks }: Routing.Routing,
   defaults: RouterDefaults.Defaults
 ): ReadonlyArray<Named> => {
@@ -107,16 +106,27 @@ const fallbacksOf = (
     }))
 }
 
-/** Everything that the answer depends on, and nothing of how it is to be had. */
+/**
+ * Everything that the answer depends on, and nothing of how it is to be had. A request may hold what has no exact JSON (half of a surrogate
+ * pair): it can be sent, and is not cached.
+ */
 const cacheKey = (
-  { loadBalancer, model }: Routing.Routing,
+  model: string,
+  { loadBalancer }: Routing.Routing,
   fallbacks: ReadonlyArray<Named>,
   body: RequestBody.JsonObject
-): Result<string> =>
-  Either.mapLeft(
-    CacheKey.canonical({ targets: loadBalancer ?? model, fallbacks: fallbacks.map(({ model }) => model), body }),
-    (error) => RouterError.invalidField(error.path, "expected a value that JSON can say")
+): string | undefined =>
+  Either.getOrUndefined(
+    CacheKey.canonical({ targets: loadBalancer ?? model, fallbacks: fallbacks.map(({ model }) => model), body })
   )
+
+/** What a caller that joins the call of another one would have to do without: its own commit point, retries, clocks, and what it stores. */
+const flightOf = (
+  { clocks, retry, settle, storeFallbacks }: Pick<Plan, "clocks" | "retry" | "settle"> & {
+    readonly storeFallbacks: boolean
+  }
+): string =>
+  JSON.stringify([settle.commit ?? "firstContent", retry?.count, retry?.onCodes, Object.values(clocks), storeFallbacks])
 
 type Clocks = NonNullable<Routing.Routing["timeout"]>
 
@@ -132,6 +142,15 @@ const clocksOf = (own: Clocks, defaults: Clocks): Pick<Plan, "clocks" | "totalTi
   totalTimeout: own.totalTimeout ?? defaults.totalTimeout
 })
 
+/** The backoff and the longest wait are those of the defaults in any case. */
+const retryOf = (
+  { retry: own }: Routing.Routing,
+  { backoff, maxRetryAfter, retry: byDefault }: RouterDefaults.Defaults
+): Plan["retry"] => {
+  const retry = own ?? byDefault
+  return retry && { ...retry, backoff, maxRetryAfter }
+}
+
 const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.post("/chat/completions", { headers: { accept }, body: RequestBody.fromJson(body) })
 
@@ -140,23 +159,24 @@ const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRe
  * @category constructors
  */
 export const make = (
-  input: unknown,
+  { messages, request, routing }: Rendering.Rendered,
   providers: Providers.Service,
   defaults: RouterDefaults.Defaults
 ): Result<Plan> =>
   Either.gen(function*() {
-    const request = yield* ChatRequest.validate(input)
     yield* RouterDefaults.validate(defaults)
-    const routing = ChatRequest.routing(request)
-    yield* supported(request, routing)
-    const messages = yield* Variables.render(request.messages, routing.variables)
     const heads = headsOf(request, routing)
     const fallbacks = fallbacksOf(request, routing, defaults)
     const targets = yield* resolveAll([...heads, ...fallbacks], providers)
 
     const { stream_options: streamOptions, ...body } = ChatRequest.upstreamBody(request, messages)
-    const retry = routing.retry ?? defaults.retry
+    const policies = {
+      retry: retryOf(routing, defaults),
+      ...clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
+      settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits }
+    }
     const cache = routing.cache ?? defaults.cache
+    const storeFallbacks = defaults.cacheFallbacks ?? false
     return {
       completion: httpRequest("application/json", { ...body, stream: false }),
       stream: httpRequest("text/event-stream", {
@@ -166,13 +186,14 @@ export const make = (
       }),
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
-      retry: retry && { ...retry, backoff: defaults.backoff, maxRetryAfter: defaults.maxRetryAfter },
-      ...clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
-      settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits },
+      ...policies,
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
-        key: yield* cacheKey(routing, fallbacks, body),
-        storeFallbacks: defaults.cacheFallbacks ?? false
+        staleIfError: cache.staleIfError,
+        mode: cache.mode,
+        key: cacheKey(request.model, routing, fallbacks, body),
+        flight: flightOf({ ...policies, storeFallbacks }),
+        storeFallbacks
       }
     }
   })

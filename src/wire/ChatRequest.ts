@@ -11,6 +11,7 @@
  */
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import * as Issues from "../internal/issues.js"
@@ -24,21 +25,47 @@ import * as RequestKeys from "./RequestKeys.js"
 import * as RouterOptions from "./RouterOptions.js"
 import * as Routing from "./Routing.js"
 
-/** Without options of its own, so that validation does not spend its time on telling unknown members apart. */
-const members = Schema.Struct({
-  /** `provider/model`, split at the first slash. Looked up only when it is called. */
-  model: nonEmpty,
-  /** May be empty where a `prompt` brings messages. */
-  messages: Schema.Array(Message),
+const options = {
   /** Whether the answer is wanted as a stream. Set by `create` and `stream` themselves. */
   stream: Schema.optional(Schema.Boolean),
   ...RouterOptions.fields,
   ...Parameters.fields
-}).pipe(Schema.filter((request) => {
+}
+
+const optionalModel = Schema.optional(nonEmpty)
+const optionalMessages = Schema.optional(Schema.Array(Message))
+
+const thinksWithin = (request: Schema.Struct.Type<typeof Parameters.fields>) => {
   const maximum = request.maxCompletionTokens ?? request.maxTokens
   return request.thinking?.type !== "enabled" || typeof maximum !== "number" || request.thinking.budgetTokens < maximum
     || { path: ["thinking", "budgetTokens"], message: "expected less than the maximum of completion tokens" }
-}))
+}
+
+// Without options of their own, so that validation does not spend its time on telling unknown members apart.
+
+const whole = Schema.Struct({
+  /** `provider/model`, split at the first slash. Looked up only when it is called. */
+  model: nonEmpty,
+  /** May be empty where a `prompt` brings messages. */
+  messages: Schema.Array(Message),
+  ...options
+}).pipe(Schema.filter(thinksWithin))
+
+const fromPrompt = Schema.Struct({
+  ...options,
+  /** Absent: that of the prompt. */
+  model: optionalModel,
+  /** Absent or empty: those of the prompt. */
+  messages: optionalMessages,
+  prompt: RouterOptions.PromptReference
+}).pipe(Schema.filter(thinksWithin))
+
+const fromEnvelope = Schema.Struct({
+  ...options,
+  model: optionalModel,
+  messages: optionalMessages,
+  orq: Schema.Struct({ ...RouterOptions.Envelope.fields, prompt: RouterOptions.PromptReference })
+}).pipe(Schema.filter(thinksWithin))
 
 /**
  * The schema of a request, camelCase on both sides. Unknown members are kept.
@@ -48,27 +75,68 @@ const members = Schema.Struct({
  * @since 0.1.0
  * @category schemas
  */
-export const ChatRequest = members.annotations({
+export const ChatRequest = Schema.Union(whole, fromPrompt, fromEnvelope).annotations({
   identifier: "ChatRequest",
   parseOptions: { onExcessProperty: "preserve" }
 })
 
 /**
+ * A request that has its model and its messages (which may be none).
+ *
  * @since 0.1.0
  * @category models
  */
-export interface ChatRequest extends Schema.Schema.Type<typeof ChatRequest> {}
+export interface Whole extends Schema.Schema.Type<typeof whole> {}
 
-const isRequest = ParseResult.is(members)
-const explain = ParseResult.validateEither(members, { errors: "all", exact: true })
+/**
+ * A request that leaves its model, its messages, or both to a prompt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FromPrompt extends Schema.Schema.Type<typeof fromPrompt> {}
+
+/**
+ * The same with the prompt in the deprecated envelope.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FromEnvelope extends Schema.Schema.Type<typeof fromEnvelope> {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ChatRequest = Whole | FromPrompt | FromEnvelope
+
+type Inspected<A> = Either.Either<A, ReadonlyArray<Issues.Found>>
 
 /** The happy path takes the first look only; what exactly is wrong is asked for when something is. */
-const inspect = (input: unknown): Either.Either<ChatRequest, ReadonlyArray<Issues.Found>> => {
-  const json = JsonInput.check(input)
-  if (json.found.length === 0 && isRequest(input)) return Either.right(input)
-  if (!json.bounded) return Either.left(json.found)
-  const explained = explain(input)
-  return Either.left(Issues.merge(Either.isLeft(explained) ? Issues.fromParseIssue(explained.left) : [], json.found))
+const inspector = <A>(schema: Schema.Schema<A>) => {
+  const isRequest = ParseResult.is(schema)
+  const explain = ParseResult.validateEither(schema, { errors: "all", exact: true })
+  return (input: unknown): Inspected<A> => {
+    const json = JsonInput.check(input)
+    if (json.found.length === 0 && isRequest(input)) return Either.right(input)
+    if (!json.bounded) return Either.left(json.found)
+    const explained = explain(input)
+    return Either.left(Issues.merge(Either.isLeft(explained) ? Issues.fromParseIssue(explained.left) : [], json.found))
+  }
+}
+
+const inspectWhole: (input: unknown) => Inspected<Whole> = inspector(whole)
+const inspectFromPrompt: (input: unknown) => Inspected<FromPrompt> = inspector(fromPrompt)
+const inspectFromEnvelope: (input: unknown) => Inspected<FromEnvelope> = inspector(fromEnvelope)
+
+const namesPrompt = (input: unknown): boolean => Predicate.hasProperty(input, "prompt") && input.prompt !== undefined
+
+/** Only where there is a prompt may something be missing. */
+const inspect = (input: unknown): Inspected<ChatRequest> => {
+  if (namesPrompt(input)) return inspectFromPrompt(input)
+  return Predicate.hasProperty(input, "orq") && namesPrompt(input.orq)
+    ? inspectFromEnvelope(input)
+    : inspectWhole(input)
 }
 
 /**
@@ -82,6 +150,24 @@ const inspect = (input: unknown): Either.Either<ChatRequest, ReadonlyArray<Issue
  */
 export const validate = (input: unknown): Either.Either<ChatRequest, InvalidRequest> =>
   Either.mapLeft(inspect(input), Issues.invalidRequest)
+
+/**
+ * The same for a request that nothing may be missing in.
+ *
+ * @since 0.1.0
+ * @category validation
+ */
+export const validateWhole = (input: unknown): Either.Either<Whole, InvalidRequest> =>
+  Either.mapLeft(inspectWhole(input), Issues.invalidRequest)
+
+/**
+ * Whether nothing is missing in a request: it leaves neither its model nor its messages to a prompt.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isWhole = (request: ChatRequest): request is Whole =>
+  request.model !== undefined && request.messages !== undefined
 
 /**
  * Reads a request as it is on the wire (snake_case). The paths of the error are spelled like the input.
@@ -161,8 +247,7 @@ export const unsupported = (request: ChatRequest): Issue | undefined => {
   const wanted = [
     { path: "guardrails", isWanted: isNonEmpty(request.guardrails) },
     { path: "plugins", isWanted: isNonEmpty(request.plugins) },
-    { path: "orq.knowledgeBases", isWanted: isNonEmpty(request.orq?.knowledgeBases) },
-    { path: "templateEngine", isWanted: (request.templateEngine ?? "text") !== "text" }
+    { path: "orq.knowledgeBases", isWanted: isNonEmpty(request.orq?.knowledgeBases) }
   ].find(({ isWanted }) => isWanted)
   return wanted && { path: wanted.path, message: "expected to be absent, because only a hosted router carries it out" }
 }

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import { endOfString } from "../internal/jsonString.js"
 
 /**
  * Why a text was not read: `"syntax"` (it is not JSON) or `"depth"` (it is nested deeper than the limit). It holds nothing of
@@ -31,28 +32,12 @@ export const defaultMaxDepth = 128
 const syntaxError: JsonError = { _tag: "JsonError", reason: "syntax" }
 const depthError: JsonError = { _tag: "JsonError", reason: "depth" }
 
-/** `"`, `[`, `\`, `]`, `{`, `}` */
+/** `"`, `[`, `]`, `{`, `}` */
 const quote = 34
 const openBracket = 91
-const backslash = 92
 const closeBracket = 93
 const openBrace = 123
 const closeBrace = 125
-
-/** The position of the quote that ends the string starting at `start`, or the end of the text. */
-const endOfString = (text: string, start: number): number => {
-  for (let end = text.indexOf("\"", start + 1); end !== -1; end = text.indexOf("\"", end + 1)) {
-    let escapes = end
-    while (text.charCodeAt(escapes - 1) === backslash) {
-      escapes--
-    }
-    // An even number of backslashes escape each other, and the quote stands for itself.
-    if ((end - escapes) % 2 === 0) {
-      return end
-    }
-  }
-  return text.length
-}
 
 const isDeeperThan = (text: string, maxDepth: number): boolean => {
   let depth = 0

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { isPlainObject } from "../internal/plainObject.js"
 import type { Members } from "./Keys.js"
 
 /**
@@ -63,14 +64,6 @@ const wrong = (state: State, depth: number, message: string): boolean => {
   return true
 }
 
-/** Objects that `JSON.stringify` would write by their own members. */
-const isPlain = (value: object): value is Members => {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-    || (Object.prototype.toString.call(value) === "[object Object]"
-      && !("toJSON" in value && typeof value.toJSON === "function"))
-}
-
 const walkArray = (values: ReadonlyArray<unknown>, depth: number, state: State): boolean => {
   for (let i = 0; i < values.length; i++) {
     state.path[depth] = i
@@ -101,7 +94,7 @@ const walk = (value: unknown, depth: number, state: State): boolean => {
       if (value === null) return true
       if (depth === maxDepth) return unbounded(state, depth, `expected at most ${maxDepth} levels of nesting`)
       if (Array.isArray(value)) return walkArray(value, depth, state)
-      return isPlain(value) ? walkMembers(value, depth, state) : wrong(state, depth, "expected a JSON value")
+      return isPlainObject(value) ? walkMembers(value, depth, state) : wrong(state, depth, "expected a JSON value")
     default:
       return wrong(state, depth, "expected a JSON value")
   }

@@ -35,13 +35,28 @@ export const FallbackTarget = Schema.Struct({
 })
 
 /**
+ * What a call may do with the router's cache.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CacheMode = Schema.Literal("force-refresh", "no-store", "read-only")
+
+/**
  * @since 0.1.0
  * @category schemas
  */
 export const Cache = Schema.Struct({
   type: Schema.Literal("exact_match"),
   /** Whole seconds, 1 to 259200 (three days). Default 1800. */
-  ttl: Schema.optional(integerBetween(1, 259_200))
+  ttl: Schema.optional(integerBetween(1, 259_200)),
+  /** For how long after its `ttl` an answer is used when all targets are out of order: whole seconds, 1 to 259200. Default: it is not. */
+  staleIfError: Schema.optional(integerBetween(1, 259_200)),
+  /**
+   * `"force-refresh"`: an answer is not read from the cache, but stored; `"read-only"`: read, but not stored; `"no-store"`: neither, the
+   * call is as if there was no cache. Default: read and stored.
+   */
+  mode: Schema.optional(CacheMode)
 })
 
 /**
@@ -96,7 +111,7 @@ export const Timeout = Schema.Struct({
 export const Commit = Schema.Literal("firstContent", "whole")
 
 /**
- * A stored prompt.
+ * A stored prompt: its messages, its model and its parameters, where the request has none of its own.
  *
  * @since 0.1.0
  * @category schemas
@@ -219,11 +234,11 @@ export const fields = {
   ...shared,
   /** When a stream is committed. Default `"firstContent"`. */
   commit: Schema.optional(Commit),
-  /** Values for the `{{name}}` placeholders in the texts of the messages. */
+  /** Values for the `{{name}}` placeholders in the texts of the messages, those of the prompt included. */
   variables: Schema.optional(freeForm),
   guardrails: Schema.optional(Schema.Array(Guardrail)),
   plugins: Schema.optional(Schema.Array(Plugin)),
-  /** How placeholders are written. In this process only `"text"`, the default. */
+  /** How placeholders are written. Default: as the prompt says, or else `"text"`. */
   templateEngine: Schema.optional(Schema.Literal("text", "jinja", "mustache")),
   /** @deprecated in favour of the members of the request itself */
   orq: Schema.optional(Envelope)

@@ -5,7 +5,15 @@
  */
 import type * as Schema from "effect/Schema"
 import { setOwn } from "./Keys.js"
-import type { Commit, Envelope, fields, PromptReference, Timeout } from "./RouterOptions.js"
+import type {
+  Cache as CacheOptions,
+  CacheMode,
+  Commit,
+  Envelope,
+  fields,
+  PromptReference,
+  Timeout
+} from "./RouterOptions.js"
 
 /**
  * Extra attempts when `retry` is given without `count`: the published default.
@@ -41,20 +49,30 @@ export const defaultCacheTtl = 1800
 export const defaultWeight = 0.5
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cache {
+  readonly ttl: number
+  readonly staleIfError?: number | undefined
+  readonly mode?: typeof CacheMode.Type | undefined
+}
+
+/**
  * What a request asks of the router. A member that is absent was not asked for.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Routing {
-  /** `provider/model`. Not called when there is a `loadBalancer`. */
-  readonly model: string
+  /** `provider/model`. Not called when there is a `loadBalancer`. Absent where the prompt is to give it. */
+  readonly model: string | undefined
   /** `provider/model` of each, in the order in which they are tried. */
   readonly fallbacks: ReadonlyArray<string>
   /** `count` is extra attempts. */
   readonly retry?: { readonly count: number; readonly onCodes: ReadonlyArray<number> } | undefined
-  /** `ttl` in seconds. */
-  readonly cache?: { readonly ttl: number } | undefined
+  /** `ttl` and `staleIfError` in seconds. */
+  readonly cache?: Cache | undefined
   readonly loadBalancer?: ReadonlyArray<{ readonly model: string; readonly weight: number }> | undefined
   /** In milliseconds; all but `totalTimeout` for one attempt. */
   readonly timeout?: typeof Timeout.Type | undefined
@@ -65,7 +83,13 @@ export interface Routing {
   readonly name?: string | undefined
 }
 
-type Fields = Schema.Struct.Type<typeof fields> & { readonly model: string }
+const cacheOf = ({ mode, staleIfError, ttl = defaultCacheTtl }: typeof CacheOptions.Type): Cache => ({
+  ttl,
+  ...(staleIfError !== undefined && { staleIfError }),
+  ...(mode && { mode })
+})
+
+type Fields = Schema.Struct.Type<typeof fields> & { readonly model?: string | undefined }
 type Inputs = (typeof Envelope.Type)["inputs"]
 
 /** A list says the same as a map; the last of two entries with one key counts. */
@@ -103,7 +127,7 @@ export const resolve = (request: Fields): Routing => {
     ...(retry && {
       retry: { count: retry.count ?? defaultRetryCount, onCodes: retry.onCodes ?? defaultRetryCodes }
     }),
-    ...(cache && { cache: { ttl: cache.ttl ?? defaultCacheTtl } }),
+    ...(cache && { cache: cacheOf(cache) }),
     ...(loadBalancer && {
       loadBalancer: loadBalancer.models.map(({ model, weight }) => ({ model, weight: weight ?? defaultWeight }))
     }),

@@ -249,7 +249,7 @@ describe("CacheKey.ofRequest", () => {
       HttpBody.unsafeJson({ model: "m", stream: true })
     ]
     for (const body of bodies) {
-      assert.deepStrictEqual(CacheKey.ofRequest(HttpClientRequest.setBody(request, body)), Option.none())
+      assert.isTrue(Option.isNone(CacheKey.ofRequest(HttpClientRequest.setBody(request, body))))
     }
     const kept = [HttpBody.raw("a"), HttpBody.raw(new Uint8Array(1)), HttpBody.unsafeJson({ stream: false })]
     for (const body of kept) {

@@ -62,6 +62,18 @@ describe("ChatRequest", () => {
     })
   })
 
+  test("what a prompt gives may be left out, and nothing else may", () => {
+    expect(accept).type.toBeCallableWith({ prompt: { id: "p" } })
+    expect(accept).type.toBeCallableWith({ prompt: { id: "p", version: "2" }, messages: [], variables: { a: 1 } })
+    expect(accept).type.toBeCallableWith({ prompt: { id: "p" }, model: "openai/gpt-4o" })
+    expect(accept).type.toBeCallableWith({ orq: { prompt: { id: "p" }, inputs: { a: 1 } } })
+    expect(accept).type.not.toBeCallableWith({ model: "openai/gpt-4o" })
+    expect(accept).type.not.toBeCallableWith({ orq: { inputs: { a: 1 } } })
+    expect(accept).type.not.toBeCallableWith({ prompt: { version: "2" } })
+    expect(accept).type.not.toBeCallableWith({ prompt: { id: "p" }, retry: { cuont: 2 } })
+    expect(accept).type.not.toBeCallableWith({ prompt: { id: "p" }, retries: { count: 2 } })
+  })
+
   test("members may be undefined", () => {
     expect(accept).type.toBeCallableWith({ ...base, retry: undefined, cache: undefined, temperature: undefined })
   })

@@ -556,14 +556,41 @@ describe("upstreamBody", () => {
   })
 })
 
+describe("a request with a prompt", () => {
+  it.each<readonly [paths: ReadonlyArray<string>, input: object]>([
+    [[], { prompt: { id: "p" } }],
+    [[], { prompt: { id: "p", version: "latest" }, messages: [] }],
+    [[], { orq: { prompt: { id: "p" } } }],
+    [["model", "messages"], {}],
+    [["model"], { messages: [], orq: { inputs: {} } }],
+    [["model", "messages"], { prompt: undefined, orq: { prompt: undefined } }],
+    [["model"], { prompt: { id: "p" }, model: "" }],
+    [["messages[0].content"], { prompt: { id: "p" }, messages: [{ role: "user" }] }],
+    [["orq.prompt.id"], { orq: { prompt: { id: "" } } }],
+    [["temperature"], { prompt: { id: "p" }, temperature: 3 }],
+    [["thinking.budgetTokens"], {
+      orq: { prompt: { id: "p" } },
+      thinking: { type: "enabled", budgetTokens: 2048 },
+      maxTokens: 1
+    }]
+  ])("%j %j", (expected, input) => {
+    assert.deepStrictEqual(paths(input), expected)
+  })
+
+  it("may leave out on the wire what the prompt gives", () => {
+    const request = Either.getOrThrow(ChatRequest.fromWire({ prompt: { id: "p" }, template_engine: "jinja" }))
+    assert.deepStrictEqual(request, { prompt: { id: "p" }, templateEngine: "jinja" })
+    assert.isFalse(ChatRequest.isWhole(request))
+  })
+})
+
 describe("unsupported", () => {
   it.each<readonly [path: string | undefined, input: object]>([
-    [undefined, { guardrails: [], plugins: [], name: "n", templateEngine: "text" }],
+    [undefined, { guardrails: [], plugins: [], name: "n", templateEngine: "jinja" }],
     [undefined, { orq: { identity: { id: "i" }, contact: { id: "c" }, thread: { id: "t" }, knowledgeBases: [] } }],
     ["guardrails", { guardrails: [{ id: "g", executeOn: "output" }] }],
     ["plugins", { plugins: [{ id: "response_healing" }] }],
-    ["orq.knowledgeBases", { orq: { knowledgeBases: [{ knowledgeId: "k" }] } }],
-    ["templateEngine", { templateEngine: "jinja" }]
+    ["orq.knowledgeBases", { orq: { knowledgeBases: [{ knowledgeId: "k" }] } }]
   ])("%s", (path, input) => {
     assert.strictEqual(ChatRequest.unsupported(valid({ ...base, ...input }))?.path, path)
   })
