@@ -1,6 +1,17 @@
+import { HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
-import { ChatCompletions, OpenAiCompatible, Providers, RateLimit, Resilience, ResponseCache } from "effect-llm-router"
+import {
+  ChatCompletions,
+  CircuitBreaker,
+  HttpPolicy,
+  OpenAiCompatible,
+  Providers,
+  RateLimit,
+  Resilience,
+  ResponseCache,
+  RouterError
+} from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { elapse, messages, targets } from "./support/router.js"
 
@@ -172,6 +183,45 @@ describe("a limit of concurrency", () => {
       { "a/x": Testing.stream(["a", "b", "c"], { between: "1 second" }) },
       Resilience.layer({ concurrency: { limit: 1 } })
     ))))
+})
+
+describe("a queue before a circuit breaker", () => {
+  it.effect("nobody who has waited is sent to a target that failed meanwhile, and nobody waits for it", () =>
+    Effect.gen(function*() {
+      const calls = yield* Effect.fork(Effect.all(
+        Array.from({ length: 21 }, () => Effect.flip(ChatCompletions.create(request))),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 second")
+      const tags = (yield* Fiber.join(calls)).map((error) => error._tag)
+      assert.strictEqual(tags.filter((tag) => tag === "Unavailable").length, 5)
+      assert.strictEqual(tags.filter((tag) => tag === "BreakerOpen").length, 16)
+      assert.strictEqual(yield* countOf("a/x"), 5)
+      assert.strictEqual((yield* Effect.flip(ChatCompletions.create(request)))._tag, "BreakerOpen")
+      assert.deepStrictEqual((yield* Resilience.health).map(({ concurrency }) => concurrency), [
+        { inFlight: 0, queued: 0, limit: 1 }
+      ])
+    }).pipe(Effect.provide(router(
+      { "a/x": Testing.delayed(down, "20 millis") },
+      Resilience.layer({ concurrency: { limit: 1, queue: 20 } })
+    ))))
+
+  it.effect("whoever comes while the circuit is open does not wait behind those that hang", () =>
+    Effect.gen(function*() {
+      const hung = yield* Effect.fork(ChatCompletions.create(request))
+      yield* TestClock.adjust("1 second")
+      const breaker = yield* CircuitBreaker.CircuitBreaker
+      const broken = CircuitBreaker.withCircuitBreaker("a/x")(
+        HttpPolicy.wrap(
+          yield* HttpClient.HttpClient,
+          () => Effect.fail(new RouterError.Transport({ stage: "connect" }))
+        )
+      )
+      yield* Effect.repeatN(Effect.flip(broken.get("http://localhost")), 4)
+      assert.isFalse(yield* breaker.isEligible("a/x"))
+      assert.strictEqual((yield* Effect.flip(ChatCompletions.create(request)))._tag, "BreakerOpen")
+      yield* Fiber.interrupt(hung)
+    }).pipe(Effect.provide(router({ "a/x": Testing.hang }, Resilience.layer({ concurrency: { limit: 1, queue: 5 } })))))
 })
 
 describe("a rate limit", () => {

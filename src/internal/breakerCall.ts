@@ -61,3 +61,20 @@ export const guard = <E, R>(
       }
     )
   )
+
+/** Makes a call unless the breaker of its target would refuse it now, without asking for admission: that is for whoever sends it. */
+export const failFast = <E, R>(
+  call: Exchange<E, R>,
+  breakers: {
+    readonly isEligible: (target: string) => Effect.Effect<boolean>
+    readonly breakerOf: (target: string, now: number) => Breaker
+  },
+  target: string
+): Exchange<E | RouterError.BreakerOpen | RouterError.CoolingDown, R> =>
+  Effect.flatMap(
+    Effect.zip(breakers.isEligible(target), nowMillis),
+    ([eligible, now]): Exchange<E | RouterError.BreakerOpen | RouterError.CoolingDown, R> => {
+      const refusal = eligible ? undefined : breakers.breakerOf(target, now).refusal(now)
+      return refusal === undefined ? call : refuse(refusal)
+    }
+  )

@@ -34,7 +34,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Breaker from "../internal/breaker.js"
-import { guard } from "../internal/breakerCall.js"
+import { failFast, guard } from "../internal/breakerCall.js"
 import * as Settings from "../internal/breakerSettings.js"
 import { nowMillis } from "../internal/monotonic.js"
 import { PerTarget } from "../internal/perTarget.js"
@@ -302,3 +302,17 @@ export const withCircuitBreaker = (
     Effect.flatMap(CircuitBreaker, (breakers) => guard(execute(request), breakers.breakerOf, target, evenIfOpen))
   )
 }
+
+/**
+ * Fails at once where a request to `target` would not be sent now. It stands around a queue (see `Concurrency`) inside of which
+ * `withCircuitBreaker` stands: nobody waits for a target that is left alone, and nobody who has waited is sent to one that failed meanwhile.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const withFailFast = (
+  target: string
+): HttpPolicy.HttpPolicy<RouterError.BreakerOpen | RouterError.CoolingDown, CircuitBreaker> =>
+  HttpPolicy.make<RouterError.BreakerOpen | RouterError.CoolingDown, CircuitBreaker>((request, execute) =>
+    Effect.flatMap(CircuitBreaker, (breakers) => failFast(execute(request), breakers, target))
+  )

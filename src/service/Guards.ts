@@ -48,6 +48,13 @@ export const make: Effect.Effect<Guards> = Effect.gen(function*() {
         service
       )
   })
+  const withFailFast = Option.match(breaker, {
+    onNone: () => without,
+    onSome: (service) => (target: string, evenIfOpen: boolean) =>
+      evenIfOpen
+        ? HttpPolicy.identity
+        : HttpPolicy.provideService(CircuitBreaker.withFailFast(target), CircuitBreaker.CircuitBreaker, service)
+  })
   const withConcurrency = Option.match(concurrency, {
     onNone: () => without,
     onSome: (service) => (target: string) =>
@@ -58,17 +65,23 @@ export const make: Effect.Effect<Guards> = Effect.gen(function*() {
     onSome: (service) => (target: string) =>
       HttpPolicy.provideService(RateLimit.withRateLimit(target), RateLimit.RateLimit, service)
   })
-  const holdsBack = Option.isSome(breaker) || Option.isSome(concurrency) || Option.isSome(rateLimit)
+  const isLimited = Option.isSome(concurrency) || Option.isSome(rateLimit)
+
+  /** Around a queue the circuit is asked twice: before the wait, and by whoever is sent. */
+  const withLimits = (target: string, force: boolean): HttpPolicy.HttpPolicy<RouterError.NotSent> =>
+    isLimited
+      ? pipe(
+        withBreaker(target, force),
+        HttpPolicy.compose(withConcurrency(target)),
+        HttpPolicy.compose(withRateLimit(target)),
+        HttpPolicy.compose(withFailFast(target, force))
+      )
+      : withBreaker(target, force)
 
   return {
-    limits: (target, force): HttpPolicy.HttpPolicy<RouterError.NotSent> =>
-      holdsBack
-        ? pipe(
-          withConcurrency(target),
-          HttpPolicy.compose(withRateLimit(target)),
-          HttpPolicy.compose(withBreaker(target, force)),
-          HttpPolicy.compose(Attempts.withSkips(target))
-        )
+    limits: (target, force) =>
+      isLimited || Option.isSome(breaker)
+        ? HttpPolicy.compose(withLimits(target, force), Attempts.withSkips(target))
         : HttpPolicy.identity,
     budget: Option.match(retryBudget, {
       onNone: () => without,
