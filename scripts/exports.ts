@@ -17,6 +17,7 @@ const target = (path: string) => ({ types: `./dist/${path}.d.ts`, default: `./di
 const modules = [
   ...Array.from(read("src/index.ts").matchAll(/^export \* as \w+ from "\.\/(.+)\.js"$/gm), ([, path]) => path!),
   // subpaths only: what needs an optional peer, or node:http, which a browser does not have
+  "Gateway",
   "Redis",
   "Testing"
 ]

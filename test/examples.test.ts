@@ -12,6 +12,9 @@ const examples = existsSync(folder)
   ? readdirSync(folder).filter((name) => name.endsWith(".ts") && !name.startsWith("_")).sort()
   : []
 
+/** What an example is to be told, for one that would go on for ever. */
+const args: Readonly<Record<string, ReadonlyArray<string>>> = { "gateway.ts": ["--once"] }
+
 const timeout = 60_000 // milliseconds
 
 interface Ended {
@@ -24,7 +27,7 @@ const run = (example: string): Promise<Ended> =>
   new Promise((done) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", `examples/${example}`],
+      ["--import", "tsx", `examples/${example}`, ...args[example] ?? []],
       { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: "1" }, timeout },
       (error, stdout, stderr) => done({ code: error === null ? 0 : error.code ?? error.signal ?? null, stdout, stderr })
     )

@@ -1,0 +1,183 @@
+/**
+ * A chat completion over HTTP: from the request of a client to the answer, as JSON or as events.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as ChatCompletions from "../ChatCompletions.js"
+import * as ChatRequest from "../wire/ChatRequest.js"
+import type * as Access from "./Access.js"
+import * as Answer from "./Answer.js"
+import * as Body from "./Body.js"
+import type * as Gate from "./Gate.js"
+import * as Problem from "./Problem.js"
+import * as Reply from "./Reply.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Door {
+  readonly router: ChatCompletions.Service
+  readonly gate: Gate.Gate
+  readonly access: Access.Access
+  /** The largest body that is read. */
+  readonly maxBodyBytes: number
+}
+
+/** Whoever the answer is for waits no longer than it says here, in milliseconds. */
+const timeoutHeader = "x-request-timeout-ms"
+
+/** The longest wait that a timer can be set to, in milliseconds: some 24 days. */
+const maxTimeoutMillis = 2 ** 31 - 1
+
+/** The request, with the time that its client has for it as its deadline: its own may be shorter, never longer. */
+const withClientsTime = (
+  request: ChatRequest.ChatRequest,
+  given: string | undefined
+): Effect.Effect<ChatRequest.ChatRequest, Problem.Problem> => {
+  if (given === undefined) {
+    return Effect.succeed(request)
+  }
+  const millis = Number(given)
+  if (!/^\d{1,10}$/.test(given) || millis < 1 || millis > maxTimeoutMillis) {
+    return Effect.fail(
+      Problem.make(400, `${timeoutHeader}: expected a whole number of milliseconds from 1 to ${maxTimeoutMillis}`, {
+        code: "invalid_header"
+      })
+    )
+  }
+  const { timeout } = ChatRequest.routing(request)
+  const totalTimeout = Math.min(millis, timeout?.totalTimeout ?? Infinity)
+  return Effect.succeed({ ...request, timeout: { ...timeout, totalTimeout } })
+}
+
+const statedBy = (request: ChatRequest.ChatRequest, id: string): Effect.Effect<Answer.Stated> =>
+  Effect.map(Clock.currentTimeMillis, (millis) => ({
+    id: `chatcmpl-${id}`,
+    created: Math.floor(millis / 1000),
+    model: request.model ?? ""
+  }))
+
+const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, stated: Answer.Stated) =>
+  Effect.mapBoth(router.create(request), {
+    onFailure: Problem.ofRouterError,
+    onSuccess: (completion) =>
+      Reply.json(200, Answer.completion(completion, stated), Reply.routeHeaders(completion.route))
+  })
+
+const eventHeaders = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  // nginx would hold the events back
+  "x-accel-buffering": "no"
+}
+
+/** What cannot happen is told to the client by its class only, and to the operator in full. */
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.logError("the gateway failed to answer a request", cause)
+
+/** The last event of a stream that breaks. A client that left hears nothing any more. */
+const ending = (cause: Cause.Cause<Problem.Problem>): Stream.Stream<Uint8Array> => {
+  if (Cause.isInterruptedOnly(cause)) {
+    return Stream.fromEffect(Effect.interrupt)
+  }
+  const problem = Cause.failureOption(cause)
+  return Option.isSome(problem)
+    ? Stream.succeed(Answer.failed(problem.value))
+    : Stream.unwrap(Effect.as(report(cause), Stream.succeed(Answer.failed(Problem.internal))))
+}
+
+/**
+ * The status of a stream is known with its first chunk. The chunks after it are asked for one batch at a time, when the socket has taken
+ * what was there before.
+ */
+const streamed = (
+  { gate, router }: Door,
+  request: ChatRequest.ChatRequest,
+  stated: Answer.Stated,
+  passage: Gate.Passage
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, Scope.Scope> =>
+  Effect.gen(function*() {
+    const pull = yield* Stream.toPull(router.stream(request))
+    const next: typeof pull = Effect.flatMap(pull, (chunks) => Chunk.isEmpty(chunks) ? next : Effect.succeed(chunks))
+    const first = yield* Effect.catchAll(
+      next,
+      Option.match({
+        onNone: () => Effect.succeed(Chunk.empty<ChatCompletions.RoutedChunk>()),
+        onSome: (error) => Effect.fail(Problem.ofRouterError(error))
+      })
+    )
+    passage.streaming = true
+    const withUsage = request.streamOptions?.includeUsage === true
+    const more = Stream.repeatEffectChunkOption(Effect.suspend(() =>
+      gate.isOver()
+        ? Effect.fail(Option.some(Problem.shuttingDown))
+        : Effect.mapError(pull, Option.map(Problem.ofRouterError))
+    ))
+    const body = Stream.fromChunk(first).pipe(
+      Stream.concat(Chunk.isEmpty(first) ? Stream.empty : more),
+      Stream.mapChunks((chunks) => Chunk.of(Answer.events(Chunk.toReadonlyArray(chunks), stated, withUsage))),
+      Stream.concat(Stream.succeed(Answer.done)),
+      Stream.catchAllCause(ending)
+    )
+    const [head] = first
+    return HttpServerResponse.stream(body, { headers: { ...eventHeaders, ...Reply.routeHeaders(head?.route) } })
+  })
+
+const answer = (
+  door: Door,
+  request: HttpServerRequest.HttpServerRequest,
+  id: string
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, Scope.Scope> =>
+  Effect.gen(function*() {
+    const refused = door.access(request)
+    if (refused !== undefined) {
+      return yield* Effect.fail(refused)
+    }
+    const passage = yield* door.gate.enter
+    yield* Body.checkType(request)
+    const body = yield* Body.chatRequest(request, door.maxBodyBytes)
+    const chat = yield* withClientsTime(body, request.headers[timeoutHeader])
+    const stated = yield* statedBy(chat, id)
+    return yield* chat.stream === true ? streamed(door, chat, stated, passage) : whole(door.router, chat, stated)
+  })
+
+/** An interruption is of the client, who hears nothing any more, or of the gate, and then the client is told. */
+const onCause = (gate: Gate.Gate) => (cause: Cause.Cause<Problem.Problem>) => {
+  const problem = Cause.failureOption(cause)
+  if (Option.isSome(problem)) {
+    return Effect.succeed(Reply.problem(problem.value))
+  }
+  if (Cause.isInterruptedOnly(cause)) {
+    return gate.isOver() ? Effect.succeed(Reply.farewell) : Effect.interrupt
+  }
+  return Effect.as(report(cause), Reply.problem(Problem.internal))
+}
+
+/**
+ * The handler of a request. It is to be run where it cannot be interrupted, which only its work can be: so that it can answer all the same.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const handler = (door: Door) => (request: HttpServerRequest.HttpServerRequest) =>
+  Effect.flatMap(
+    Reply.requestId(request.headers["x-request-id"]),
+    (id) =>
+      Effect.interruptible(answer(door, request, id)).pipe(
+        Effect.catchAllCause(onCause(door.gate)),
+        Effect.map(HttpServerResponse.setHeader("x-request-id", id)),
+        Effect.map((response) =>
+          door.gate.isClosing() ? HttpServerResponse.setHeader(response, "connection", "close") : response
+        )
+      )
+  )

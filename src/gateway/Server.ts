@@ -1,0 +1,133 @@
+/**
+ * The `node:http` server of a gateway: with limits for clients that are slow or hostile before there is a request, and with an end.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Http from "node:http"
+import * as RouterError from "../RouterError.js"
+import * as Gate from "./Gate.js"
+
+/**
+ * How long a client may take to send the headers of a request: 10 seconds. They are one or two packets; Node's own 60 seconds let a
+ * slowloris hold six times as many connections.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultHeadersTimeout: Duration.Duration = Duration.seconds(10)
+
+/**
+ * How long a client may take to send a whole request, its body included: 2 minutes, which is 10 MiB at 700 kbit/s.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultRequestTimeout: Duration.Duration = Duration.minutes(2)
+
+/**
+ * How many bytes the headers of a request may have: 16 KiB, Node's own limit.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultMaxHeaderBytes = 16 * 1024
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How long a client may take to send the headers; then it gets a 408. Default 10 seconds. */
+  readonly headersTimeout?: Duration.DurationInput | undefined
+  /** How long a client may take to send the whole request; then it gets a 408. Default 2 minutes. */
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  /** How many bytes the headers may have; beyond, a client gets a 431. Default 16 KiB. */
+  readonly maxHeaderBytes?: number | undefined
+}
+
+const millisOf = (field: string, duration: Duration.DurationInput): number => {
+  const millis = Math.ceil(Duration.toMillis(duration))
+  if (!(millis >= 1 && millis < 2 ** 31)) {
+    throw RouterError.invalidField(field, "expected a duration from 1 millisecond to 24 days")
+  }
+  return millis
+}
+
+/** How often Node looks for connections that are late, at the most, in milliseconds: its own default. */
+const maxCheckMillis = 30_000
+
+/**
+ * A server that knows its open answers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class GatewayServer extends Http.Server {
+  readonly #open = new Set<Http.ServerResponse>()
+
+  constructor(options: Http.ServerOptions) {
+    super(options)
+    this.on("request", (request: Http.IncomingMessage, response: Http.ServerResponse) => this.#watch(request, response))
+  }
+
+  #watch({ socket }: Http.IncomingMessage, response: Http.ServerResponse): void {
+    // Of a connection that breaks Node tells the answer that is being sent only, and not those that wait behind it (pipelining).
+    const onClose = () => {
+      if (this.#open.has(response)) {
+        response.emit("close")
+      }
+    }
+    this.#open.add(response)
+    socket.once("close", onClose)
+    response.once("close", () => {
+      this.#open.delete(response)
+      socket.off("close", onClose)
+      if (this.#open.size === 0) {
+        this.emit("quiet")
+      }
+    })
+  }
+
+  /** No more connections; those without a request are closed. */
+  readonly stopListening: Effect.Effect<void> = Effect.sync(() => {
+    if (this.listening) {
+      this.close()
+    }
+  })
+
+  /** Waits until every answer is sent, and not longer than this, and closes all connections. */
+  hangUp(longest: Duration.Duration): Effect.Effect<void> {
+    const sent = Effect.async<void>((resume) => {
+      if (this.#open.size === 0) {
+        return resume(Effect.void)
+      }
+      const onQuiet = () => resume(Effect.void)
+      this.once("quiet", onQuiet)
+      return Effect.sync(() => this.off("quiet", onQuiet))
+    })
+    return Effect.zipRight(Gate.atMost(sent, longest), Effect.sync(() => this.closeAllConnections()))
+  }
+}
+
+/**
+ * Throws `InvalidRequest` when an option is out of bounds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): GatewayServer => {
+  const headersTimeout = millisOf("headersTimeout", options.headersTimeout ?? defaultHeadersTimeout)
+  const requestTimeout = millisOf("requestTimeout", options.requestTimeout ?? defaultRequestTimeout)
+  const maxHeaderSize = options.maxHeaderBytes ?? defaultMaxHeaderBytes
+  if (!(Number.isSafeInteger(maxHeaderSize) && maxHeaderSize > 0)) {
+    throw RouterError.invalidField("maxHeaderBytes", "expected a whole number above 0")
+  }
+  return new GatewayServer({
+    headersTimeout: Math.min(headersTimeout, requestTimeout),
+    requestTimeout,
+    maxHeaderSize,
+    connectionsCheckingInterval: Math.min(maxCheckMillis, Math.ceil(headersTimeout / 2), Math.ceil(requestTimeout / 2))
+  })
+}
