@@ -198,6 +198,47 @@ Support.describeRedis("Redis", () => {
       yield* close
     }))
 
+  it.scopedLive("a bucket that is spoiled is a full one, and is repaired", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Support.start
+      const { close, limiter } = yield* open(url)
+      const redis = yield* Support.client(url)
+      const now = String(Date.now())
+      const bucket = "effect-llm-router:limits:k"
+      const take = limiter.tokenBucket({ ...keyOf, key: "k", tokens: 1, refillRate: Duration.hours(1) })
+      const spoiled: ReadonlyArray<Record<string, string>> = [
+        { tokens: "5", at: "nan" },
+        { tokens: "5", at: "-inf" },
+        { tokens: "5", at: "soon" },
+        { tokens: "nan", at: now },
+        { tokens: "-inf", at: now },
+        { tokens: "inf", at: now },
+        { tokens: "-1e300", at: now },
+        { tokens: "1e300", at: now },
+        { tokens: "-1e300", at: "nan" },
+        { tokens: "", at: "" },
+        { at: now }
+      ]
+      for (const fields of spoiled) {
+        yield* Effect.promise(() => redis.del(bucket))
+        yield* Effect.promise(() => redis.hset(bucket, fields))
+        const shown = JSON.stringify(fields)
+        assert.deepStrictEqual([yield* take, yield* take], [9, 8], shown)
+        const [tokens, at] = yield* Effect.promise(() => redis.hmget(bucket, "tokens", "at"))
+        assert.strictEqual(tokens, "8", shown)
+        assert.isBelow(Math.abs(Number(at) - Date.now()), 60_000, shown)
+      }
+
+      // one that was written by a clock that was ahead keeps its tokens
+      yield* Effect.promise(() => redis.hset(bucket, { tokens: "5", at: "1e14" }))
+      assert.strictEqual(yield* take, 4)
+      // the deepest debt that is believed is answered, however slow the refill
+      yield* Effect.promise(() => redis.hset(bucket, { tokens: "-1e12", at: now }))
+      const slow = limiter.tokenBucket({ ...keyOf, key: "k", tokens: 1, refillRate: Duration.days(365) })
+      assert.strictEqual(yield* slow, -1e12 - 1)
+      yield* close
+    }))
+
   it.scopedLive("a fixed window, also with a refill that is no whole number of milliseconds", () =>
     Effect.gen(function*() {
       const { url } = yield* Support.start

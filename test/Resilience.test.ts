@@ -91,6 +91,26 @@ describe("a circuit breaker", () => {
       assert.deepStrictEqual([yield* countOf("a/x"), yield* countOf("b/x")], [6, 5])
     }).pipe(Effect.provide(router({ "a/x": down, "b/x": down }, Resilience.layer()))))
 
+  it.effect("of several that are all out, calls the one that is down rather than the one whose key was refused", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 20; i++) {
+        yield* Effect.exit(ChatCompletions.create(withFallback))
+      }
+      assert.strictEqual(yield* countOf("a/x"), 1)
+      assert.strictEqual(yield* countOf("b/x"), 20)
+    }).pipe(Effect.provide(router({ "a/x": Testing.status(401), "b/x": down }, Resilience.layer()))))
+
+  it.effect("does not try refused keys again before their time, were they all there is", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 20; i++) {
+        yield* Effect.exit(ChatCompletions.create(withFallback))
+      }
+      assert.deepStrictEqual(yield* targets, ["a/x", "b/x"])
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.exit(ChatCompletions.create(withFallback))
+      assert.deepStrictEqual(yield* targets, ["a/x", "b/x", "a/x", "b/x"])
+    }).pipe(Effect.provide(router({ "a/x": Testing.status(401), "b/x": Testing.status(401) }, Resilience.layer()))))
+
   it.effect("counts every attempt, and a stream when it ends", () =>
     Effect.gen(function*() {
       const cut = Stream.runDrain(ChatCompletions.stream(request))

@@ -77,6 +77,12 @@ const fromEntry = (request: HttpClientRequest.HttpClientRequest, entry: CacheSto
     ? CachedStream.fromEntry(request, entry)
     : Option.some(CachedCall.fromEntry(request, entry))
 
+/** For how long what was found is stale, by its own time to live and by that of the request that finds it. */
+const staleMillisOf = ({ ageMillis, staleMillis }: CacheStore.Found, ttl: Duration.Duration): number | undefined => {
+  const tooOld = ageMillis - Duration.toMillis(ttl)
+  return tooOld >= 0 ? Math.max(tooOld, staleMillis ?? 0) : staleMillis
+}
+
 /** The call, and in an outage what was found, as long as that is within the window: a call may take its time to fail. */
 const orStale = <E, R>(
   { caller, lifetime }: Asked<E, R>,
@@ -116,7 +122,7 @@ export const answer = <E, R>(asked: Asked<E, R>): Response<E, R> => {
       if (Option.isNone(found) || Option.isNone(response)) {
         return call
       }
-      const { staleMillis } = found.value
+      const staleMillis = staleMillisOf(found.value, asked.lifetime.ttl)
       if (staleMillis !== undefined) {
         return orStale(asked, call, found.value, staleMillis, response.value)
       }

@@ -10,12 +10,16 @@ import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as Json from "../wire/Json.js"
 import type { Backing } from "./cachePersisted.js"
+import { sha256 } from "./hash.js"
 import { nowMillis } from "./monotonic.js"
 
 /** The directory is looked through for what has expired at most this often, in milliseconds: each time every file is looked at. */
 const sweepIntervalMillis = 60_000
 
-/** After a part of the allowed bytes was written, it is looked through all the same: by so much the bound may be exceeded. */
+/**
+ * After a part of the allowed bytes was written, it is looked through all the same. Each process counts what it writes itself, so by so much
+ * each of those that share the directory may exceed the bound: eight of them may have twice the bytes.
+ */
 const sweepFraction = 1 / 8
 
 /** How long a file may take to be written, in milliseconds: one that is older was left behind by a process that is gone. */
@@ -23,6 +27,11 @@ const abandonedMillis = 60_000
 
 /** The modification time of a file is when it expires: it is seen without reading the file. This one is never, as far as disks can say it. */
 const never = Date.UTC(2100, 0, 1)
+
+const hexDigest = /^[0-9a-f]{64}$/
+
+/** Only a hash names a file: any other key could lead out of the directory, or be too long for a name. */
+const nameOf = (key: string): string => hexDigest.test(key) ? key : sha256([key])
 
 const entryFile = /^[0-9a-f]{64}\.json$/
 const unfinishedFile = /^[0-9a-f]{64}\.[-0-9a-f]+\.tmp$/
@@ -53,8 +62,8 @@ const live = (fs: FileSystem.FileSystem, path: Path.Path, directory: string, now
             return Effect.succeed([{ path: file, bytes: Number(info.size), expiresAt }])
           }
         ).pipe(
-          // another process is looking through the directory, too
-          Effect.catchIf(orNothing, () => Effect.succeed([]))
+          // another process is looking through the directory, too; and one file that cannot be removed must not keep the others
+          Effect.orElseSucceed(() => [])
         )
       })
   )
@@ -69,13 +78,13 @@ const sweep = (fs: FileSystem.FileSystem, path: Path.Path, directory: string, ma
       if (excess <= 0) {
         break
       }
-      yield* Effect.catchIf(fs.remove(file.path), orNothing, () => Effect.void)
-      excess -= file.bytes
+      const isGone = yield* Effect.match(fs.remove(file.path), { onFailure: orNothing, onSuccess: () => true })
+      excess -= isGone ? file.bytes : 0
     }
   })
 
 /**
- * JSON values in the files of a directory, one for each key, which is a SHA-256 in hexadecimal digits. A file is written under another name
+ * JSON values in the files of a directory, one for each key, named by it if it is a SHA-256 in hexadecimal digits, and by its hash if not. A file is written under another name
  * and renamed when it is complete: whoever reads sees the old one or the new one, whoever else writes.
  *
  * The key-value store of `@effect/platform` writes in place, so that a reader can see a half, and keeps for ever what nobody asks for.
@@ -95,14 +104,14 @@ export const make = (
     const path = yield* Path.Path
     const scope = yield* Effect.scope
     const writer = randomUUID()
-    const pathOf = (key: string) => path.join(directory, `${key}.json`)
+    const pathOf = (key: string) => path.join(directory, `${nameOf(key)}.json`)
     const state = { files: 0, written: 0, sweptAt: -Infinity, sweeping: false }
     const makeDirectory = fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
     yield* makeDirectory
 
     const write = (key: string, text: string, expiresAt: number) =>
       Effect.suspend(() => {
-        const unfinished = path.join(directory, `${key}.${writer}-${(state.files++).toString(16)}.tmp`)
+        const unfinished = path.join(directory, `${nameOf(key)}.${writer}-${(state.files++).toString(16)}.tmp`)
         return fs.writeFileString(unfinished, text, { flag: "wx", mode: 0o600 }).pipe(
           Effect.zipRight(fs.utimes(unfinished, new Date(expiresAt), new Date(expiresAt))),
           Effect.zipRight(fs.rename(unfinished, pathOf(key))),
@@ -133,7 +142,8 @@ export const make = (
       get: (key) =>
         fs.readFileString(pathOf(key)).pipe(
           Effect.map((text) => Either.getRight(Json.parse(text))),
-          Effect.catchIf(orNothing, () => Effect.succeedNone)
+          // also of a file that is there and cannot be read: an error would have the whole store be left alone for a while
+          Effect.orElseSucceed(Option.none)
         ),
       set: (key, value, ttl) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {

@@ -25,16 +25,20 @@ const isPlatformOutage = (error: HttpClientError.HttpClientError): boolean => {
     : error.reason !== "StatusCode" || statuses.has(error.response.status)
 }
 
+/** A target that nothing was sent to is out of reach, too, beside one that is out of order; but a refused account is no outage. */
+const isOutOfReach = (error: unknown): boolean =>
+  RouterError.isNotSent(error) && !(error._tag === "CoolingDown" && error.reason !== "RateLimited")
+
 /**
  * Whether the provider, or the way to it, is out of order: nothing is wrong with the request, and an old answer is better than none. Of
- * several targets it has to be all of them, those that nothing was sent to included.
+ * several targets, one has to be out of order and the others out of reach at least.
  *
  * @internal
  */
 export const isOutage = (error: unknown): boolean => {
   if (RouterError.isRouterError(error)) {
     return error._tag === "AllTargetsFailed"
-      ? error.failures.every((failure) => RouterError.isNotSent(failure) || isOutage(failure))
+      ? error.failures.some(isOutage) && error.failures.every((failure) => isOutOfReach(failure) || isOutage(failure))
       : outages.has(error._tag)
   }
   return HttpClientError.isHttpClientError(error) ? isPlatformOutage(error) : Cause.isTimeoutException(error)

@@ -19,6 +19,12 @@ export interface Backing<out E> {
 /** Changes with the shape or the meaning of what is stored: what another version wrote is a miss. */
 const version = 1
 
+/**
+ * How far in the future an entry may have been stored, in milliseconds: the clocks of machines differ by seconds. One that is further ahead
+ * was written by a clock that was wrong, or has been spoiled, and would be of use until its time has come.
+ */
+const maxAheadMillis = 60_000
+
 const Millis = Schema.NonNegative.pipe(Schema.finite())
 
 const Stored = Schema.Struct({
@@ -36,11 +42,12 @@ const decode = Schema.decodeUnknownOption(Stored)
 const finiteMillis = (duration: Duration.Duration): number | undefined =>
   Duration.isFinite(duration) ? Duration.toMillis(duration) : undefined
 
-/** Time is that of the wall clock, the only one that processes share. The clock that wrote an entry may be ahead of the one that reads it. */
+/** Time is that of the wall clock, the only one that processes share. The clock that wrote an entry may be a bit ahead of the one that reads it. */
 const found = (key: string, now: number) => (value: unknown): Option.Option<CacheStore.Found> =>
   Option.flatMap(decode(value), ({ entry, key: storedUnder, staleForMillis = Infinity, ttlMillis = Infinity }) => {
     const ageMillis = Math.max(0, now - entry.storedAtMillis)
-    return storedUnder !== key || ageMillis >= ttlMillis + staleForMillis
+    const isAhead = entry.storedAtMillis - now > maxAheadMillis
+    return storedUnder !== key || isAhead || ageMillis >= ttlMillis + staleForMillis
       ? Option.none()
       : Option.some({ entry, ageMillis, staleMillis: ageMillis < ttlMillis ? undefined : ageMillis - ttlMillis })
   })

@@ -6,9 +6,12 @@ import { command } from "./redisConnection.js"
 
 /**
  * A bucket is a hash of its tokens and of the instant up to which it is refilled. The time is the server's: those of the processes that
- * share it differ. A full bucket is as good as none, so it expires when it would be full; a key that holds something else is replaced.
+ * share it differ. A full bucket is as good as none, so it expires when it would be full; a key that holds something else is replaced, and so
+ * is a bucket whose numbers are none ("nan" is below and above nothing) or that owes more tokens than anybody ever takes: it would refuse all
+ * for ever. What is above the limit or in the future is cut. Redis takes no time to live of more digits than a whole number has here.
  */
 const tokenBucket = `
+local maxDebt, maxTtl = 1e12, 1e15
 local tokens, refillMillis, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + time[2] / 1000
@@ -17,8 +20,11 @@ if bucket.err then
   redis.call("DEL", KEYS[1])
   bucket = {}
 end
-local left = tonumber(bucket[1] or "") or limit
-local at = math.min(tonumber(bucket[2] or "") or now, now)
+local left, at = tonumber(bucket[1] or ""), tonumber(bucket[2] or "")
+if not (left and at and left >= -maxDebt and at >= 0) then
+  left, at = limit, now
+end
+at = math.min(at, now)
 local refilled = math.floor((now - at) / refillMillis)
 left = left + refilled
 at = at + refilled * refillMillis
@@ -30,7 +36,7 @@ if after >= 0 or ARGV[4] == "1" then
   left = after
 end
 redis.call("HSET", KEYS[1], "tokens", left, "at", at)
-redis.call("PEXPIRE", KEYS[1], math.ceil((limit - left + 1) * refillMillis))
+redis.call("PEXPIRE", KEYS[1], math.min(maxTtl, math.ceil((limit - left + 1) * refillMillis)))
 return tostring(after)
 `
 

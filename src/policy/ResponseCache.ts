@@ -26,7 +26,7 @@ import type * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { constant } from "effect/Function"
+import { constant, flow } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -189,7 +189,10 @@ export type Mode = "default" | "force-refresh" | "read-only" | "no-store"
  * @category models
  */
 export interface Options<out E = never, out R = never> {
-  /** How long an answer is used, from when it was stored. Longer than 0; an infinite one is not limited by time. */
+  /**
+   * How long an answer is used, from when it was stored: the shorter one of its own time to live and that of the request that finds it.
+   * Longer than 0; an infinite one is not limited by time.
+   */
   readonly ttl: Duration.DurationInput
   /**
    * How long after its `ttl` an answer is still used when the call fails because of an outage: the connection, a clock, a 5xx, an answer that
@@ -197,7 +200,10 @@ export interface Options<out E = never, out R = never> {
    * stream that broke after its first content. Both the entry and the request that finds it have to allow it. Default: not at all.
    */
   readonly staleIfError?: Duration.DurationInput | undefined
-  /** Default `"default"`. */
+  /**
+   * Default `"default"`. When a function gives anything that is no `Mode`, the request passes through like one of `"no-store"`: what was meant
+   * to be kept out of the cache is not stored for a typing error.
+   */
   readonly mode?: Mode | ((request: HttpClientRequest.HttpClientRequest) => Mode) | undefined
   /**
    * What makes two requests the same, and `none` for one that is not to be cached. Default `CacheKey.ofRequest`. The
@@ -270,6 +276,9 @@ const validMode = (mode: Mode): Mode => {
   return mode
 }
 
+/** What a function gives is seen at the call only, where it must not fail, nor store what was perhaps not to be stored. */
+const orNoStore = (mode: Mode): Mode => modes.has(mode) ? mode : "no-store"
+
 /**
  * Answers a request from the cache when an identical one was answered within `ttl`; otherwise it makes the call, and
  * stores what `storable` allows. Identical requests at the same time are one call; each of their callers may leave
@@ -302,7 +311,7 @@ export const withCache = <E2 = never, R2 = never>(
     staleFor: validDuration("staleIfError", options.staleIfError ?? Duration.zero, () => true, "")
   }
   const { flight = "", mode = "default", scope = "", storable = isSuccess } = options
-  const modeOf = typeof mode === "function" ? mode : constant(validMode(mode))
+  const modeOf = typeof mode === "function" ? flow(mode, orNoStore) : constant(validMode(mode))
   const contentOf = options.key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request)))
 
   return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import { pipe } from "effect/Function"
 import * as Option from "effect/Option"
+import { nowMillis } from "../internal/monotonic.js"
 import * as Attempts from "../policy/Attempts.js"
 import * as CircuitBreaker from "../policy/CircuitBreaker.js"
 import * as Concurrency from "../policy/Concurrency.js"
@@ -23,9 +24,30 @@ export interface Guards {
   readonly limits: (target: string, force: boolean) => HttpPolicy.HttpPolicy<RouterError.NotSent>
   /** What bounds the retries of a target: it stands outside them. */
   readonly budget: (target: string) => HttpPolicy.HttpPolicy
-  /** Whether a request to the target would be sent now; `undefined` where nothing keeps one from being sent. */
-  readonly isEligible: ((target: string) => Effect.Effect<boolean>) | undefined
+  /** How a target stands; `undefined` where nothing is known of any. */
+  readonly standing: ((target: string) => Effect.Effect<Standing>) | undefined
 }
+
+/**
+ * `eligible`: a request would be sent now. `down`: its circuit is open. `waiting`: it has asked for a wait. `barred`: it has refused the
+ * credentials, or the quota is used up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Standing = "eligible" | "down" | "waiting" | "barred"
+
+const standingOf = (service: CircuitBreaker.Service) => (target: string): Effect.Effect<Standing> =>
+  Effect.zipWith(service.isEligible(target), nowMillis, (eligible, now): Standing => {
+    const refusal = eligible ? undefined : service.breakerOf(target, now).refusal(now)
+    return refusal === undefined
+      ? "eligible"
+      : refusal._tag === "BreakerOpen"
+      ? "down"
+      : refusal.reason === "RateLimited"
+      ? "waiting"
+      : "barred"
+  })
 
 const without = () => HttpPolicy.identity
 
@@ -88,6 +110,6 @@ export const make: Effect.Effect<Guards> = Effect.gen(function*() {
       onSome: (service) => (target: string) =>
         HttpPolicy.provideService(RetryBudget.withRetryBudget(target), RetryBudget.RetryBudget, service)
     }),
-    isEligible: Option.getOrUndefined(Option.map(breaker, (service) => service.isEligible))
+    standing: Option.getOrUndefined(Option.map(breaker, standingOf))
   }
 })

@@ -47,33 +47,46 @@ const targetsFrom = (head: Providers.Target, plan: Plan.Plan): Arr.NonEmptyArray
 
 interface Draw {
   readonly head: Providers.Target
-  /** Whether it is called although it is known to be down. */
-  readonly force: boolean
+  /** The target that is called although its circuit is open. */
+  readonly forced: Providers.Target | undefined
 }
 
 /**
- * The first target: drawn among those that would be sent a request now. The last one that is left is never left out: where none of several
- * is eligible, the one that is drawn is called all the same.
+ * Which targets come into question when none is eligible: those that are down before those that have asked for a wait. One that has
+ * refused the credentials is not tried again before its time, for it will not have changed its mind.
  */
-const draw = (plan: Plan.Plan, { isEligible }: Guards.Guards): Effect.Effect<Draw> => {
-  if (isEligible === undefined) {
-    return Effect.map(LoadBalancer.pick(plan.heads), (head) => ({ head, force: false }))
+const lastResorts: ReadonlyArray<Guards.Standing> = ["down", "waiting"]
+
+/**
+ * The first target: drawn among those that would be sent a request now. The last one that is left is never left out: where none of several
+ * is eligible, one of them is called all the same.
+ */
+const draw = (plan: Plan.Plan, { standing }: Guards.Guards): Effect.Effect<Draw> => {
+  const byWeight = Effect.map(LoadBalancer.pick(plan.heads), (head): Draw => ({ head, forced: undefined }))
+  const all = Arr.dedupeWith([...plan.heads.map(({ value }) => value), ...plan.fallbacks], isSameTarget)
+  if (standing === undefined || all.length === 1) {
+    return byWeight
   }
-  const eligible = (target: Providers.Target) => isEligible(target.id)
-  return Effect.flatMap(LoadBalancer.pickEligible(plan.heads, eligible), (head) => {
-    const all = Arr.dedupeWith([...plan.heads.map(({ value }) => value), ...plan.fallbacks], isSameTarget)
-    return all.length === 1
-      ? Effect.succeed({ head, force: false })
-      : Effect.map(Effect.exists(all, eligible), (any) => ({ head, force: !any }))
+  return Effect.flatMap(Effect.forEach(all, (target) => standing(target.id)), (standings) => {
+    const best = ["eligible" as const, ...lastResorts].find((each) => standings.includes(each))
+    if (best === undefined) {
+      return byWeight
+    }
+    const chosen = all.filter((_, index) => standings[index] === best)
+    const isChosen = (target: Providers.Target) => chosen.some((each) => isSameTarget(each, target))
+    return Effect.map(
+      LoadBalancer.pickEligible(plan.heads, (target) => Effect.succeed(isChosen(target))),
+      (head): Draw => ({ head, forced: best === "eligible" ? undefined : targetsFrom(head, plan).find(isChosen) })
+    )
   })
 }
 
 /** The drawn head and the fallbacks, each target once. */
 const chain = (plan: Plan.Plan, guards: Guards.Guards) =>
   client((request) =>
-    Effect.flatMap(draw(plan, guards), ({ force, head }) => {
-      const clients = Arr.map(targetsFrom(head, plan), (target, index) =>
-        targetClient(plan, guards, target, force && index === 0))
+    Effect.flatMap(draw(plan, guards), ({ forced, head }) => {
+      const clients = Arr.map(targetsFrom(head, plan), (target) =>
+        targetClient(plan, guards, target, forced !== undefined && isSameTarget(forced, target)))
       return Fallback.chain(clients).execute(request)
     })
   )

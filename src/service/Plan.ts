@@ -114,11 +114,16 @@ const cacheKey = (
   model: string,
   { loadBalancer }: Routing.Routing,
   fallbacks: ReadonlyArray<Named>,
+  storeFallbacks: boolean,
   body: RequestBody.JsonObject
 ): string | undefined =>
-  Either.getOrUndefined(
-    CacheKey.canonical({ targets: loadBalancer ?? model, fallbacks: fallbacks.map(({ model }) => model), body })
-  )
+  Either.getOrUndefined(CacheKey.canonical({
+    targets: loadBalancer ?? model,
+    fallbacks: fallbacks.map(({ model }) => model),
+    // where one may be stored, an answer may be that of a stand-in
+    storeFallbacks,
+    body
+  }))
 
 /** What a caller that joins the call of another one would have to do without: its own commit point, retries, clocks, and what it stores. */
 const flightOf = (
@@ -191,7 +196,7 @@ export const make = (
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
         staleIfError: cache.staleIfError,
         mode: cache.mode,
-        key: cacheKey(request.model, routing, fallbacks, body),
+        key: cacheKey(request.model, routing, fallbacks, storeFallbacks, body),
         flight: flightOf({ ...policies, storeFallbacks }),
         storeFallbacks
       }

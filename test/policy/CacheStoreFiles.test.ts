@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as ResponseCache from "../../src/policy/ResponseCache.js"
@@ -131,6 +132,76 @@ describe("ResponseCache.layerFileSystem", () => {
         yield* eventually(fs.readFileString(`${path}/${name}`), (text) => text.endsWith("}}"))
         assert.strictEqual(yield* ask(cache, "a"), "hit a")
       }
+    })
+  )
+
+  live(
+    "no key leads out of the directory, and each has its own entry",
+    Effect.gen(function*() {
+      const outer = yield* directory
+      const path = `${outer}/cache`
+      const cache = yield* build(path)
+      const hash = "a".repeat(64)
+      const keys = [`../escaped`, `/${outer}/escaped`, "sub/../../escaped", "", ".", "x".repeat(300), `${hash}\n`, hash]
+      const lifetime = { ttl: Duration.minutes(1), staleFor: Duration.zero }
+      const storedAtMillis = Date.now()
+      for (const key of keys) {
+        yield* cache.set(key, { status: 200, headers: {}, body: key, storedAtMillis }, lifetime)
+      }
+      const names = yield* filled(path, keys.length)
+      assert.include(names, `${hash}.json`)
+      assert.isTrue(names.every((name) => /^[0-9a-f]{64}\.json$/.test(name)))
+      assert.deepStrictEqual(yield* files(outer), ["cache"])
+      const reader = yield* build(path)
+      for (const key of keys) {
+        assert.strictEqual(Option.getOrUndefined(yield* reader.get(key))?.entry.body, key)
+      }
+    })
+  )
+
+  live(
+    "a file that cannot be read is a miss of its own key only",
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* directory
+      const cache = yield* build(path)
+      yield* ask(cache, "a")
+      const [name] = yield* filled(path, 1)
+      yield* ask(cache, "b")
+      yield* filled(path, 2)
+      yield* fs.remove(`${path}/${name}`)
+      yield* fs.makeDirectory(`${path}/${name}`)
+      for (const _ of [1, 2]) {
+        assert.strictEqual(yield* ask(cache, "a", { mode: "read-only" }), "miss a")
+        assert.strictEqual(yield* ask(cache, "b"), "hit b")
+      }
+    })
+  )
+
+  live(
+    "files that cannot be removed do not keep the others, neither expired nor excessive ones",
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* directory
+      const seed = yield* build(path)
+      yield* ask(seed, "expired", { ttl: "1 millis" })
+      yield* filled(path, 1)
+      yield* ask(seed, "live", { text: "x".repeat(5_000) })
+      yield* filled(path, 2)
+      // a directory is removed only with what is in it; the first is looked at first, the second goes first
+      const stuck = ["0", "1"].map((digit) => `${digit.repeat(64)}.json`)
+      const soon = new Date(Date.now() + 30_000)
+      for (const [index, name] of stuck.entries()) {
+        yield* fs.makeDirectory(`${path}/${name}/full`, { recursive: true })
+        yield* fs.utimes(`${path}/${name}`, index === 0 ? new Date(0) : soon, index === 0 ? new Date(0) : soon)
+      }
+      const cache = yield* build(path, 5_000)
+      yield* ask(cache, "new", { ttl: "1 hour" })
+      assert.deepStrictEqual(
+        (yield* eventually(files(path), (names) => names.length === 3)).slice(0, 2),
+        stuck
+      )
+      assert.strictEqual(yield* ask(cache, "new"), "hit new")
     })
   )
 

@@ -184,6 +184,21 @@ describe("ResponseCache.layer", () => {
       yield* TestClock.setTime(50_000)
       assert.strictEqual((yield* ask(cache)).route.cacheAgeMillis, 0)
     }))
+
+  it.scoped("an entry that is more than a minute ahead is a miss, and is replaced", () =>
+    Effect.gen(function*() {
+      const { layer } = shared()
+      const cache = yield* over(layer)
+      yield* TestClock.setTime(100_000)
+      yield* status(cache)
+      yield* TestClock.setTime(40_000)
+      assert.strictEqual(yield* status(cache), "hit")
+      yield* TestClock.setTime(39_999)
+      assert.deepStrictEqual([yield* status(cache), yield* status(cache)], ["miss", "hit"])
+      assert.strictEqual((yield* ask(cache)).route.cacheAgeMillis, 0)
+      yield* TestClock.setTime(50_000)
+      assert.strictEqual((yield* ask(cache)).route.cacheAgeMillis, 10_001)
+    }))
 })
 
 const outageClient = () => scripted(failing(new RouterError.Unavailable({ status: 503 }))).client

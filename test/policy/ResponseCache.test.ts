@@ -205,6 +205,24 @@ describe("ResponseCache.withCache", () => {
       assert.strictEqual(seen[0]!.headers["content-type"], "application/json")
     }).pipe(memory))
 
+  it.effect("a mode that is none is refused, or a bypass when a function gives it", () =>
+    Effect.gen(function*() {
+      const unknown: ReadonlyArray<unknown> = ["nostore", "No-Store", "", "toString", null, undefined, 1, {}]
+      const { client, upstream } = makeUpstream()
+      for (const value of unknown) {
+        // what a program without types, or with a cast, gives
+        const mode = (): ResponseCache.Mode => JSON.parse(JSON.stringify({ value })).value
+        const http = ResponseCache.withCache({ ttl: "1 minute", mode })(client)
+        for (const _ of [1, 2]) {
+          assert.strictEqual((yield* call(recorded(textOf(http.get(url))))).route.cache, "bypass")
+        }
+      }
+      assert.strictEqual(upstream.calls, 2 * unknown.length)
+      assert.throws(() => ResponseCache.withCache({ ttl: "1 minute", mode: JSON.parse("\"nostore\"") }))
+      // none of them was stored
+      assert.strictEqual((yield* call(recorded(textOf(cached(client).get(url))))).route.cache, "miss")
+    }).pipe(memory))
+
   it.effect("L41: identical requests at one time are one call, and each of them knows its route", () =>
     Effect.gen(function*() {
       const { client, upstream } = makeUpstream()
