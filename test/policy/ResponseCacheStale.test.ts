@@ -38,6 +38,7 @@ const notSent = [
 ] as const
 
 const others = [
+  new RouterError.CoolingDown({ reason: "Auth", retryAfter }),
   new RouterError.RateLimited({ status: 429 }),
   new RouterError.QuotaExhausted({ status: 429 }),
   new RouterError.Auth({ status: 401 }),
@@ -115,6 +116,7 @@ describe("ResponseCache.withCache: staleIfError", () => {
   const isOutage = (error: RouterError.RouterError): boolean =>
     outages.some((outage) => outage === error) ||
     error._tag === "AllTargetsFailed" &&
+      outages.some((outage) => error.failures.includes(outage)) &&
       error.failures.every((failure) => [...outages, ...notSent].some((outage) => outage === failure))
 
   it.live("L45: a stale answer is given within its window only, and for an outage only", () =>
@@ -179,6 +181,21 @@ describe("ResponseCache.withCache: staleIfError", () => {
       yield* short(scripted(ok).client).execute(plain)
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* statuses([none, short, long]), ["miss", "miss", "miss"])
+    }).pipe(memory))
+
+  it.effect("an answer that is older than the request's own time to live is asked for anew, and stale in an outage", () =>
+    Effect.gen(function*() {
+      yield* ResponseCache.withCache({ ttl: "1 hour", staleIfError: "1 hour" })(scripted(ok).client).execute(plain)
+      yield* TestClock.adjust("2 seconds")
+      const short = ResponseCache.withCache({ ttl: "1 second", staleIfError: "10 seconds" })
+      const long = ResponseCache.withCache({ ttl: "1 hour" })
+      const status = (policy: typeof short, client: HttpClient.HttpClient.With<unknown>) =>
+        Effect.map(recorded(policy(client).execute(plain)), ({ route }) => route.cache)
+      assert.strictEqual(yield* status(long, scripted(ok).client), "hit")
+      assert.strictEqual(yield* status(short, scripted(failing(outages[2])).client), "stale")
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual(yield* status(short, scripted(failing(outages[2])).client), "miss")
+      assert.strictEqual(yield* status(short, scripted(ok).client), "miss")
     }).pipe(memory))
 
   it.effect("the first success replaces it", () =>
