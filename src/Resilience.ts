@@ -4,6 +4,9 @@
  * Each of these has a Layer of its own too, and is off without it: `CircuitBreaker` (a target that fails is left alone), `RetryBudget` (no
  * retry storm), `Concurrency` (no queue that grows), `RateLimit` (the limits of an account are kept before the provider refuses).
  *
+ * State is kept by the name of a target, `provider/model`: a Layer is for one set of providers. Routers with other keys, such as those of
+ * tenants, need Layers of their own (`Layer.fresh`), or the dead key of one takes the target from all.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

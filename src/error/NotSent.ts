@@ -16,7 +16,7 @@ import { context, describe } from "./Fields.js"
 export class BreakerOpen
   extends Schema.TaggedError<BreakerOpen>("effect-llm-router/RouterError/BreakerOpen")("BreakerOpen", {
     ...context,
-    /** Until the next request may go through as a probe; 0 while a probe is under way. */
+    /** Until the next request may go through as a probe: while one is under way, the longest that the others wait for its end. */
     retryAfter: Schema.DurationFromMillis
   })
 {

@@ -38,12 +38,20 @@ interface Cooldown {
   readonly until: number
 }
 
+interface Probe {
+  readonly admission: Admission
+  readonly at: number
+}
+
 interface Opening {
   readonly at: number
   /** Before the jitter. */
   readonly bound: number
   readonly millis: number
 }
+
+/** That of a probe that has lost its slot. */
+const ofNoGeneration = -1
 
 /**
  * The whole milliseconds from `now` to `until`. Less than one counts as none: that is how much earlier than asked for a timer may fire, and
@@ -55,8 +63,8 @@ const left = (until: number, now: number): number => until - now < 1 ? 0 : Math.
  * The circuit breaker and the cooldown of one target, as a state machine: time and chance are given to it, and nothing happens on its own.
  * Times are milliseconds of a monotonic clock.
  *
- * Each trip and each closing begins a new generation. A call of an older one changes nothing, except that what its answer says about a
- * cooldown holds whenever it comes.
+ * Each trip and each closing begins a new generation. A call of an older one, or a probe that has lost its slot to another, changes nothing,
+ * except that what its answer says about a cooldown holds whenever it comes.
  */
 export class Breaker {
   private readonly window: BreakerWindow
@@ -66,7 +74,8 @@ export class Breaker {
   private opening: Opening | undefined
   /** The last opening that is over, and since when it is. */
   private closed: { readonly opening: Opening; readonly at: number } | undefined
-  private probe: Admission | undefined
+  /** Its slot is free again after the longest opening, so that one that hangs does not take the target out. */
+  private probe: Probe | undefined
   private cooldown: Cooldown | undefined
 
   constructor(private readonly settings: Settings) {
@@ -75,12 +84,12 @@ export class Breaker {
 
   /** Why a call would not be made now. */
   refusal(now: number): Refusal | undefined {
-    const open = this.opening === undefined ? 0 : left(this.opening.at + this.opening.millis, now)
+    const open = Math.max(this.openFor(now), this.probingFor(now))
     const cooling = this.cooldown === undefined ? 0 : left(this.cooldown.until, now)
     if (this.cooldown !== undefined && cooling > 0 && cooling >= open) {
       return { _tag: "CoolingDown", reason: this.cooldown.reason, retryAfterMillis: cooling }
     }
-    return open > 0 || this.probe !== undefined ? { _tag: "BreakerOpen", retryAfterMillis: open } : undefined
+    return open > 0 ? { _tag: "BreakerOpen", retryAfterMillis: open } : undefined
   }
 
   /** With `evenIfOpen` a call is always admitted, but it is the probe only where any call would be. */
@@ -91,7 +100,10 @@ export class Breaker {
     }
     const admission: Admission = { _tag: "Admitted", generation: this.generation }
     if (refusal === undefined && this.opening !== undefined) {
-      this.probe = admission
+      if (this.probe !== undefined) {
+        this.probe.admission.generation = ofNoGeneration
+      }
+      this.probe = { admission, at: now }
     }
     return admission
   }
@@ -109,7 +121,7 @@ export class Breaker {
 
   /** Exactly once for each admission. Whether this has opened the circuit: then `jitter` is to be called. */
   ended(admission: Admission, verdict: Verdict, now: number): boolean {
-    const probing = this.probe === admission
+    const probing = this.probe?.admission === admission
     if (probing) {
       this.probe = undefined
     }
@@ -154,7 +166,17 @@ export class Breaker {
     if (this.opening === undefined) {
       return "closed"
     }
-    return left(this.opening.at + this.opening.millis, now) > 0 ? "open" : "halfOpen"
+    return this.openFor(now) > 0 ? "open" : "halfOpen"
+  }
+
+  /** How long the opening goes on, in whole milliseconds. */
+  private openFor(now: number): number {
+    return this.opening === undefined ? 0 : left(this.opening.at + this.opening.millis, now)
+  }
+
+  /** How long the slot of the probe stays taken at most, in whole milliseconds. */
+  private probingFor(now: number): number {
+    return this.probe === undefined ? 0 : left(this.probe.at + this.settings.maxOpenFor, now)
   }
 
   private succeeded(now: number): false {

@@ -3,7 +3,8 @@
  *
  * A circuit is closed while its target works. It opens after 5 failures in a row, or when half of the calls of the last 30 seconds failed
  * and there were at least 10; requests then fail at once with `BreakerOpen`, and another target can serve them. When its time is over, one
- * request goes through as a probe: its success closes the circuit, its failure opens it again for twice as long, up to a minute.
+ * request goes through as a probe: its success closes the circuit, its failure opens it again for twice as long, up to a minute. A probe that
+ * has not ended after a minute changes nothing any more once the next request has gone through in its place.
  *
  * A failure is what a working target does not do: a broken connection, a timeout, a 5xx, an answer that is none, a stream that is cut. A
  * 4xx is a success, because the target answered. Interruptions, the deadline of the call, defects and errors of classes that are not known
@@ -128,7 +129,7 @@ export interface Options {
    * than 0. Default 5 seconds.
    */
   readonly openFor?: Duration.DurationInput | undefined
-  /** The bound of that doubling. Default 60 seconds, or `openFor` where that is longer. */
+  /** The bound of that doubling, and how long others wait for the end of a probe at most. Default 60 seconds, or `openFor` where that is longer. */
   readonly maxOpenFor?: Duration.DurationInput | undefined
   /** The cooldown after `Auth` and `QuotaExhausted` that name no wait. 0 for none. Default 60 seconds. */
   readonly accountCooldown?: Duration.DurationInput | undefined
@@ -152,7 +153,7 @@ export interface TargetState {
   readonly failures: number
   /** The failures since the last success. */
   readonly consecutiveFailures: number
-  /** The milliseconds until the next request may be sent: 0 when it may be now, and while a probe is under way. */
+  /** The milliseconds until the next request may be sent: 0 when it may be now; while a probe is under way, until another may be one. */
   readonly retryAfterMillis: number
   /** Absent when there is none. */
   readonly cooldown?: {

@@ -152,9 +152,15 @@ const run = <E, R, E2, R2>(
       return yield* alone(hedge, first)
     }
     return yield* RetryBudget.withToken(
-      (begin) =>
+      (begin, notSent) =>
         Effect.flatMap(
-          launch(hedge, Effect.zipRight(begin, backup)),
+          launch(
+            hedge,
+            Effect.zipRight(
+              begin,
+              Effect.tapError(backup, (error) => RouterError.isNotSent(error) ? notSent : Effect.void)
+            )
+          ),
           (second) => race(hedge, first, second)
         ),
       unpaid(hedge, first)
@@ -169,7 +175,8 @@ const run = <E, R, E2, R2>(
  * before the answer is handed over. When one fails while the other is under way, the other is waited for. When both fail, the error is
  * that of the wrapped client, and so `backup` adds no errors.
  *
- * Nothing is sent to `backup` when the budget of the call has no token for it, or the deadline has come. Each side notes its own attempts,
+ * Nothing is sent to `backup` when the budget of the call has no token for it, or the deadline has come. A token is given back when what
+ * stands inside of `backup` has not sent the request (see `RouterError.isNotSent`). Each side notes its own attempts,
  * where `Attempts.withAttempt` is inside of it. Neither side may be a client of `HttpClient.withScope`, which knows the requests under way
  * by the object that both are given.
  *

@@ -7,7 +7,8 @@
  *
  * How many tokens a request will use is not known before its answer is over. They are reserved from an estimate, which is corrected by the
  * usage that the answer reports. An answer that failed gives its tokens back, one that was cut or abandoned keeps the estimate. A request
- * that is not sent counts for nothing.
+ * that is not sent counts for nothing: what holds it back inside (see `RouterError.isNotSent`) gives back all that it has taken. One that is
+ * abandoned while it waits inside keeps it, for nobody can say here that it was not sent.
  *
  * The buckets are in a store: in the memory of this process (`layerMemory`), or in one that several processes share (`layer` with that of
  * `effect-llm-router/Redis`). A store that fails, or takes longer than 200 milliseconds, holds no request back: what it should have said no
@@ -18,9 +19,11 @@
 import * as RateLimiter from "@effect/experimental/RateLimiter"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { whenOver } from "../internal/over.js"
@@ -190,6 +193,9 @@ const bucketsOf = ({ limits, namespace, targets }: Config, target: string): Targ
 const exceeded = ({ limit, unit }: Bucket, wait: number): Effect.Effect<never, RouterError.RateLimitExceeded> =>
   Effect.fail(new RouterError.RateLimitExceeded({ unit, limit, retryAfter: Duration.millis(wait) }))
 
+const isNotSent = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  exit._tag === "Failure" && Option.exists(Cause.failureOption(exit.cause), RouterError.isNotSent)
+
 const nothing: Extract<Taken, { admitted: true }> = { admitted: true, wait: 0, held: 0 }
 
 const makeService = (buckets: Buckets, config: Config): Service => {
@@ -228,7 +234,10 @@ const makeService = (buckets: Buckets, config: Config): Service => {
           const meter = new Meter()
           return yield* whenOver(
             restore(Effect.map(exchange, (response) => meter.watch(response))),
-            (exit) => giveBack(tokens, second.held - meter.used(exit, second.held))
+            (exit) => {
+              const correction = giveBack(tokens, second.held - meter.used(exit, second.held))
+              return isNotSent(exit) ? Effect.zipRight(undoFirst, correction) : correction
+            }
           )
         })
       )

@@ -4,8 +4,9 @@
  * An attempt that fails is repeated when its code is listed and its class can be mended by waiting (see `Failure`). The wait is that
  * of a `Schedule`, and never shorter than what the latest answer asks for (`retry-after-ms`, `Retry-After`). A wait that is longer than
  * `maxRetryAfter`, or that would end after the deadline of the call, is not begun: the failure is passed on at once, so that a
- * fallback can act on it. So it is when the call has a budget of retries (see `RetryBudget`) and nothing is left of it. Interruption
- * is never retried.
+ * fallback can act on it. So it is when the call has a budget of retries (see `RetryBudget`) and nothing is left of it, and when the
+ * repeated attempt is not sent (see `RouterError.isNotSent`), which takes no token: what the target said last is passed on then.
+ * Interruption is never retried.
  *
  * @since 0.1.0
  */
@@ -202,41 +203,48 @@ export const withRetry = <R2 = never>(options: Options<R2> = {}): HttpPolicy.Htt
     request: HttpClientRequest.HttpClientRequest,
     execute: HttpPolicy.Execute<E, R>
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R | R2> => {
-    const attempt = (
+    const again = (
+      error: E,
       retries: number,
       state: unknown
-    ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R | R2> =>
-      Effect.catchAll(
-        execute(request),
-        (error) => retries === count ? Effect.fail(error) : again(error, retries, state)
-      )
-
-    const again = (error: E, retries: number, state: unknown) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R | R2> => {
+      if (retries === count) {
+        return Effect.fail(error)
+      }
+      return Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const failure = Failure.of(error, now)
         if (!isRetried(failure, onCodes)) {
           return Effect.fail(error)
         }
-        return Effect.flatMap(schedule.step(now, error, state), ([nextState, , decision]) =>
-          ScheduleDecision.isDone(decision)
-            ? Effect.fail(error)
-            : Effect.flatMap(
-              nextWait(failure, ScheduleIntervals.start(decision.intervals) - now, maxRetryAfterMillis),
-              (wait) =>
-                wait === undefined
-                  ? Effect.fail(error)
-                  : RetryBudget.withToken(
-                    (begin) =>
-                      discardWhile(error, Effect.sleep(Duration.millis(wait))).pipe(
-                        Effect.zipRight(record(wait)),
-                        Effect.zipRight(begin),
-                        Effect.zipRight(attempt(retries + 1, nextState))
-                      ),
-                    Effect.fail(RetryBudget.exhausted(error))
-                  )
-            ))
+        return Effect.flatMap(
+          schedule.step(now, error, state),
+          ([nextState, , decision]) =>
+            ScheduleDecision.isDone(decision)
+              ? Effect.fail(error)
+              : Effect.flatMap(
+                nextWait(failure, ScheduleIntervals.start(decision.intervals) - now, maxRetryAfterMillis),
+                (wait) =>
+                  wait === undefined
+                    ? Effect.fail(error)
+                    : RetryBudget.withToken(
+                      (begin, notSent) =>
+                        discardWhile(error, Effect.sleep(Duration.millis(wait))).pipe(
+                          Effect.zipRight(record(wait)),
+                          Effect.zipRight(begin),
+                          Effect.zipRight(execute(request)),
+                          Effect.catchAll((next) =>
+                            RouterError.isNotSent(next)
+                              ? Effect.zipRight(notSent, Effect.fail(error))
+                              : again(next, retries + 1, nextState)
+                          )
+                        ),
+                      Effect.fail(RetryBudget.exhausted(error))
+                    )
+              )
+        )
       })
+    }
 
-    return attempt(0, schedule.initial)
+    return Effect.catchAll(execute(request), (error) => again(error, 0, schedule.initial))
   })
 }

@@ -237,29 +237,37 @@ export const withRetryBudget = (target: string): HttpPolicy.HttpPolicy<never, Re
 
 /**
  * Repeats something if the budget of the call has a token for it, and does the other thing if it has none: for policies of your own. A
- * token is given back when `repeat` ends, however it does, and has not run the `begin` that it is given.
+ * token is given back when `repeat` ends, however it does, and has not run the `begin` that it is given, and as soon as it runs the
+ * `notSent` that it is given too: for a repetition that was begun and then held back (see `RouterError.isNotSent`).
  *
  * @since 0.1.0
  * @category combinators
  */
 export const withToken = <A, E, R, A2, E2, R2>(
-  repeat: (begin: Effect.Effect<void>) => Effect.Effect<A, E, R>,
+  repeat: (begin: Effect.Effect<void>, notSent: Effect.Effect<void>) => Effect.Effect<A, E, R>,
   otherwise: Effect.Effect<A2, E2, R2>
 ): Effect.Effect<A | A2, E | E2, R | R2> =>
   Effect.flatMap(CurrentRetryBudget, (bucket): Effect.Effect<A | A2, E | E2, R | R2> => {
     if (bucket === undefined) {
-      return repeat(Effect.void)
+      return repeat(Effect.void, Effect.void)
     }
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(bucket.withdraw, (paid): Effect.Effect<A | A2, E | E2, R | R2> => {
         if (!paid) {
           return restore(otherwise)
         }
-        let begun = false
+        let token: "held" | "used" | "returned" = "held"
         const begin = Effect.sync(() => {
-          begun = true
+          token = "used"
         })
-        return Effect.ensuring(restore(repeat(begin)), Effect.suspend(() => begun ? Effect.void : bucket.giveBack))
+        const giveBackOnce = Effect.suspend(() => {
+          const first = token !== "returned"
+          token = "returned"
+          return first ? bucket.giveBack : Effect.void
+        })
+        const notSent = Effect.uninterruptible(giveBackOnce)
+        const unused = Effect.suspend(() => token === "held" ? giveBackOnce : Effect.void)
+        return Effect.ensuring(restore(repeat(begin, notSent)), unused)
       })
     )
   })

@@ -170,7 +170,7 @@ describe("an opening", () => {
     advance(1)
     assert.deepStrictEqual([refusal(), state()], [undefined, "halfOpen"])
     begin()
-    assert.deepStrictEqual([refusal(), state()], [{ _tag: "BreakerOpen", retryAfterMillis: 0 }, "halfOpen"])
+    assert.deepStrictEqual([refusal(), state()], [{ _tag: "BreakerOpen", retryAfterMillis: 700 }, "halfOpen"])
   })
 
   it("is over for who comes less than a millisecond early, as timers do", () => {
@@ -269,6 +269,44 @@ describe("a probe", () => {
     assert.isUndefined(refusal())
   })
 
+  it("that hangs keeps its slot for as long as the longest opening", () => {
+    const { advance, begin, refusal, retryAfter, state } = probing()
+    advance(699)
+    assert.deepStrictEqual([refusal(), retryAfter()], [{ _tag: "BreakerOpen", retryAfterMillis: 1 }, 1])
+    advance(1)
+    assert.deepStrictEqual([refusal(), retryAfter(), state()], [undefined, 0, "halfOpen"])
+    begin()
+    assert.deepStrictEqual(refusal(), { _tag: "BreakerOpen", retryAfterMillis: 700 })
+  })
+
+  it("that has lost its slot has no say, but for a cooldown", () => {
+    for (const verdict of [success, failure, ignored]) {
+      const { advance, begin, begun, call, end, probe, refusal, state, view } = probing()
+      advance(700)
+      const second = begin()
+      const before = view()
+      begun(probe)
+      end(probe, verdict)
+      assert.deepStrictEqual(view(), before)
+      end(second, success)
+      assert.strictEqual(state(), "closed")
+      call(rateLimited(20))
+      assert.strictEqual(refusal()?._tag, "CoolingDown")
+    }
+    const { advance, begin, end, probe, view } = probing()
+    advance(700)
+    begin()
+    end(probe, rateLimited(20))
+    assert.deepStrictEqual(view().cooldown, { reason: "RateLimited", remainingMillis: 20 })
+  })
+
+  it("that ends late is still the probe while nobody has its slot", () => {
+    const { advance, end, probe, retryAfter } = probing()
+    advance(5_000)
+    end(probe, failure)
+    assert.strictEqual(retryAfter(), 200)
+  })
+
   it("with an answer that goes on closes the circuit at its beginning; its end counts in the new window", () => {
     const { begun, end, probe, refusal, view } = probing()
     begun(probe)
@@ -342,7 +380,7 @@ describe("a call that is made even if the circuit is open", () => {
       halfOpen.force(verdict)
       assert.deepStrictEqual([halfOpen.view(), halfOpen.refusal()], [
         probing,
-        { _tag: "BreakerOpen", retryAfterMillis: 0 }
+        { _tag: "BreakerOpen", retryAfterMillis: 700 }
       ])
     }
   })
@@ -497,6 +535,7 @@ class Model {
     readonly id: number
     /** When it began, as a place in the order of all that happened; later: when it closed the circuit by its beginning. */
     since: number
+    readonly at: number
     readonly probe: boolean
     over: boolean
   }> = []
@@ -519,9 +558,14 @@ class Model {
     return Math.max(0, until - this.now)
   }
 
-  private get probing(): boolean {
-    return this.last?.to === "open" &&
-      this.calls.some((call) => call.probe && !call.over && call.since > this.last!.place)
+  /** The latest probe of this opening. */
+  private get probe() {
+    const { last } = this
+    return last?.to === "open" ? this.calls.findLast((call) => call.probe && call.since > last.place) : undefined
+  }
+
+  private get probing(): number {
+    return this.probe === undefined || this.probe.over ? 0 : this.remaining(this.probe.at + 700)
   }
 
   private get open(): number {
@@ -536,17 +580,18 @@ class Model {
   refusal(): Refusal | undefined {
     const longest = this.longest
     const cooling = longest === undefined ? 0 : this.remaining(longest.until)
-    if (longest !== undefined && cooling > 0 && cooling >= this.open) {
+    const open = Math.max(this.open, this.probing)
+    if (longest !== undefined && cooling > 0 && cooling >= open) {
       return { _tag: "CoolingDown", reason: longest.reason, retryAfterMillis: cooling }
     }
-    return this.open > 0 || this.probing ? { _tag: "BreakerOpen", retryAfterMillis: this.open } : undefined
+    return open > 0 ? { _tag: "BreakerOpen", retryAfterMillis: open } : undefined
   }
 
   begin(id: number, force: boolean): Refusal | undefined {
     const refusal = this.refusal()
     if (refusal === undefined || force) {
       const probe = refusal === undefined && this.last?.to === "open"
-      this.calls.push({ id, since: ++this.place, probe, over: false })
+      this.calls.push({ id, since: ++this.place, at: this.now, probe, over: false })
     }
     return force ? undefined : refusal
   }
@@ -585,9 +630,14 @@ class Model {
     return this.calls.find((call) => call.id === id)!
   }
 
+  /** Whether it counts for the circuit as it is: it is of this turn, and no probe whose slot another one has. */
+  private counts(call: ReturnType<Model["find"]>): boolean {
+    return call.since >= (this.last?.place ?? 0) && !(this.last?.to === "open" && call.probe && call !== this.probe)
+  }
+
   begun(id: number): void {
     const call = this.find(id)
-    if (this.last?.to === "open" && call.since > this.last.place) {
+    if (this.last?.to === "open" && this.counts(call)) {
       this.turns.push({ place: ++this.place, at: this.now, to: "closed" })
       call.since = ++this.place
     }
@@ -604,7 +654,7 @@ class Model {
       }
       return
     }
-    if (verdict._tag === "Ignored" || call.since < (this.last?.place ?? 0)) {
+    if (verdict._tag === "Ignored" || !this.counts(call)) {
       return
     }
     const isOpen = this.last?.to === "open"

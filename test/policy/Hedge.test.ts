@@ -443,6 +443,19 @@ describe("Hedge, budget and deadline", () => {
       assert.isNotTrue((yield* flagged(after("2 seconds", failing(unavailable))))[0])
     }).pipe(withBudget(0)))
 
+  it.effect("a backup that is not sent takes no token, and gives it back at once", () =>
+    Effect.gen(function*() {
+      const open = failing(new RouterError.BreakerOpen({ retryAfter: Duration.seconds(5) }))
+      const slow = budgeted(after("5 seconds", ok), open)
+      const fiber = yield* Effect.fork(slow.call)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual([slow.asked(), yield* balance], [1, 2])
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
+      assert.strictEqual(yield* Effect.flip(budgeted(failing(unavailable), open).call), unavailable)
+      assert.strictEqual(yield* balance, 2)
+    }).pipe(withBudget(2)))
+
   it.effect("a retry around it pays from the same bucket", () =>
     Effect.gen(function*() {
       const [first, second] = [scripted(failing(unavailable)), scripted(failing(unavailable))]

@@ -103,6 +103,28 @@ describe("RateLimit of requests", () => {
       assert.deepStrictEqual(yield* remaining(), { requests: 4, tokens: undefined })
     }).pipe(Effect.provide(RateLimit.layerMemory({ requestsPerMinute: 5 }))))
 
+  for (
+    const error of [
+      new RouterError.ConcurrencyExceeded({ limit: 1 }),
+      new RouterError.BreakerOpen({ retryAfter: Duration.seconds(1) }),
+      new RouterError.CoolingDown({ reason: "RateLimited", retryAfter: Duration.seconds(1) }),
+      new RouterError.RateLimitExceeded({ unit: "requests", limit: 1, retryAfter: Duration.seconds(1) })
+    ]
+  ) {
+    it.effect(`one that is held back inside by ${error._tag} has used nothing`, () =>
+      Effect.gen(function*() {
+        const { client } = limited(failing(error), after("1 second", failing(error)))
+        yield* Effect.flip(client.execute(ofTokens(20)))
+        assert.deepStrictEqual(yield* remaining(), { requests: 5, tokens: 60 })
+        const queued = yield* Effect.fork(Effect.flip(client.execute(ofTokens(20))))
+        yield* TestClock.adjust("999 millis")
+        assert.deepStrictEqual(yield* remaining(), { requests: 4, tokens: 40 })
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(queued)
+        assert.deepStrictEqual(yield* remaining(), { requests: 5, tokens: 60 })
+      }).pipe(Effect.provide(RateLimit.layerMemory({ requestsPerMinute: 5, tokensPerMinute: 60, estimate }))))
+  }
+
   it.live("the time of day may jump: the buckets go on filling", () =>
     Effect.gen(function*() {
       const clock = new VirtualClock()

@@ -108,6 +108,19 @@ describe("Retry.backoff", () => {
       assert.deepStrictEqual(gaps(startedAt).slice(-2), [16_000, 16_000])
     }).pipe(inTheMiddle))
 
+  it.effect("a retry that is not sent is the last, and what the target said before is the error", () =>
+    Effect.gen(function*() {
+      const open = new RouterError.BreakerOpen({ retryAfter: Duration.seconds(5) })
+      const { client, startedAt } = scripted<RouterError.TargetError | RouterError.NotSent>(
+        failing(unavailable),
+        failing(open),
+        ok
+      )
+      const error = yield* withinTheHour(Effect.flip(client.pipe(Retry.withRetry({ count: 3 })).get(url)))
+      assert.strictEqual(error, unavailable)
+      assert.deepStrictEqual(startedAt, [0, 1000])
+    }).pipe(inTheMiddle))
+
   it.effect("one value serves many calls at once, each from its own beginning", () =>
     Effect.gen(function*() {
       const policy = Retry.withRetry({ count: 2 })

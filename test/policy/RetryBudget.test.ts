@@ -3,6 +3,7 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
@@ -198,6 +199,33 @@ describe("RetryBudget and interruption", () => {
     }).pipe(withBudget({ cap: 20 })))
 })
 
+describe("RetryBudget and a retry that is not sent", () => {
+  const open = new RouterError.BreakerOpen({ retryAfter: Duration.seconds(5) })
+
+  it.effect("takes no token, and the error is what the target said last", () =>
+    Effect.gen(function*() {
+      const overloaded = new RouterError.Overloaded({ status: 529, impliedStatus: 503 })
+      const first = budgeted<RouterError.TargetError | RouterError.NotSent>("p/m", retry(3), down, failing(open))
+      assert.strictEqual(yield* Effect.flip(first.call), unavailable)
+      yield* assertBalance("p/m", 10)
+      const second = budgeted<RouterError.TargetError | RouterError.NotSent>(
+        "p/m",
+        retry(3),
+        down,
+        failing(overloaded),
+        failing(open)
+      )
+      assert.strictEqual(yield* Effect.flip(second.call), overloaded)
+      yield* assertBalance("p/m", 9)
+      assert.deepStrictEqual([first.startedAt.length, second.startedAt.length], [2, 3])
+    }).pipe(withBudget({ tokensPerSecond: 0 })))
+
+  it.effect("a first attempt that is not sent fails with that", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* Effect.flip(budgeted("p/m", retry(3), failing(open)).call), open)
+    }).pipe(withBudget()))
+})
+
 describe("RetryBudget.withToken", () => {
   const bucketOf = (budget: RetryBudget.Service) => ({
     withdraw: budget.withdraw("p/m"),
@@ -220,6 +248,17 @@ describe("RetryBudget.withToken", () => {
       assert.strictEqual(yield* run((begin) => Effect.as(begin, "done")), "done")
       assert.strictEqual(yield* run((begin) => Effect.as(begin, "done")), "none")
       assert.strictEqual(yield* balance, 0)
+    }))
+
+  it.effect("gives back at once, and once, what was begun and not sent", () =>
+    Effect.gen(function*() {
+      const budget = yield* RetryBudget.make({ burst: 2, tokensPerSecond: 0, cap: 10 })
+      const balance = Effect.map(budget.snapshot, ([one]) => one?.balance)
+      const seen = yield* RetryBudget.withToken(
+        (begin, notSent) => begin.pipe(Effect.zipRight(notSent), Effect.zipRight(notSent), Effect.zipRight(balance)),
+        Effect.succeed(-1)
+      ).pipe(Effect.provideService(RetryBudget.CurrentRetryBudget, bucketOf(budget)))
+      assert.deepStrictEqual([seen, yield* balance], [2, 2])
     }))
 
   it.effect("both sides can be interrupted", () =>
