@@ -63,10 +63,10 @@ const isRedisUrl = (url: Redacted.Redacted): boolean => {
 const expected = "expected a URL that begins with redis:// or rediss://"
 
 const make = (options: Options) =>
-  Effect.map(connect(options.url), (redis) => {
+  Effect.map(connect(options.url), (connection) => {
     const prefix = options.prefix ?? defaultPrefix
-    return Context.make(Persistence.BackingPersistence, persistence.make(redis, `${prefix}entries:`)).pipe(
-      Context.add(RateLimiter.RateLimiterStore, rateLimiter.make(redis, `${prefix}limits:`))
+    return Context.make(Persistence.BackingPersistence, persistence.make(connection, `${prefix}entries:`)).pipe(
+      Context.add(RateLimiter.RateLimiterStore, rateLimiter.make(connection, `${prefix}limits:`))
     )
   })
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as CacheStore from "../policy/CacheStore.js"
+import { sha256 } from "./hash.js"
 
 /**
  * Where JSON values are kept beyond this process.
@@ -34,8 +35,12 @@ const Stored = Schema.Struct({
   /** Absent: for ever. */
   ttlMillis: Schema.optional(Millis),
   staleForMillis: Schema.optional(Millis),
+  /** Of the body: half of an answer, or another one, is none. */
+  sum: Schema.String,
   entry: CacheStore.Entry
 })
+
+const sumOf = ({ body, status }: CacheStore.Entry): string => sha256([String(status), body])
 
 const decode = Schema.decodeUnknownOption(Stored)
 
@@ -44,10 +49,10 @@ const finiteMillis = (duration: Duration.Duration): number | undefined =>
 
 /** Time is that of the wall clock, the only one that processes share. The clock that wrote an entry may be a bit ahead of the one that reads it. */
 const found = (key: string, now: number) => (value: unknown): Option.Option<CacheStore.Found> =>
-  Option.flatMap(decode(value), ({ entry, key: storedUnder, staleForMillis = Infinity, ttlMillis = Infinity }) => {
+  Option.flatMap(decode(value), ({ entry, key: storedUnder, staleForMillis = Infinity, sum, ttlMillis = Infinity }) => {
     const ageMillis = Math.max(0, now - entry.storedAtMillis)
     const isAhead = entry.storedAtMillis - now > maxAheadMillis
-    return storedUnder !== key || isAhead || ageMillis >= ttlMillis + staleForMillis
+    return storedUnder !== key || sum !== sumOf(entry) || isAhead || ageMillis >= ttlMillis + staleForMillis
       ? Option.none()
       : Option.some({ entry, ageMillis, staleMillis: ageMillis < ttlMillis ? undefined : ageMillis - ttlMillis })
   })
@@ -78,7 +83,14 @@ export const make = <E>(backing: Backing<E>): CacheStore.Store<E> => ({
     const total = Duration.sum(ttl, staleFor)
     return backing.set(
       key,
-      { v: version, key, ttlMillis: finiteMillis(ttl), staleForMillis: finiteMillis(staleFor), entry },
+      {
+        v: version,
+        key,
+        ttlMillis: finiteMillis(ttl),
+        staleForMillis: finiteMillis(staleFor),
+        sum: sumOf(entry),
+        entry
+      },
       Duration.isFinite(total) ? Option.some(total) : Option.none()
     )
   }

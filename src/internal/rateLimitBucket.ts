@@ -1,11 +1,11 @@
 import type * as RateLimiter from "@effect/experimental/RateLimiter"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type { StoreGuard } from "./storeGuard.js"
 
-type Store = typeof RateLimiter.RateLimiterStore.Service
+/** What is needed of a store. */
+export type Store = Pick<typeof RateLimiter.RateLimiterStore.Service, "tokenBucket">
 
 const nanosPerMinute = 60e9
 
@@ -91,21 +91,3 @@ const waitFor = (bucket: Bucket, left: number): number =>
 
 const inBackground = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.map(Effect.runtime<never>(), (runtime) => void Runtime.runFork(runtime)(effect))
-
-const monotonic = (clock: Clock.Clock): Clock.Clock => {
-  const millis = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: millis,
-    currentTimeMillis: Effect.sync(millis),
-    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-    currentTimeNanos: clock.currentTimeNanos,
-    sleep: (duration) => clock.sleep(duration)
-  }
-}
-
-/** A store that asks for the time of day gets that of the monotonic clock: buckets do not stop when the time of day is set back. */
-export const onMonotonicClock = (store: Store): Store => ({
-  fixedWindow: (options) => Effect.clockWith((clock) => Effect.withClock(store.fixedWindow(options), monotonic(clock))),
-  tokenBucket: (options) => Effect.clockWith((clock) => Effect.withClock(store.tokenBucket(options), monotonic(clock)))
-})

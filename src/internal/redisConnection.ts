@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Redis, type RedisOptions, ReplyError } from "ioredis"
+import { nowMillis } from "./monotonic.js"
 
 /** Milliseconds; a little more than the limit of a store access (200), so that this decides only where nothing else does. */
 const commandTimeoutMillis = 250
@@ -44,8 +45,26 @@ const settled = (redis: Redis): Effect.Effect<void> =>
 const close = (redis: Redis): Effect.Effect<void> =>
   Effect.promise(() => redis.quit().catch(() => undefined).finally(() => redis.disconnect()))
 
+/**
+ * After a command that was not answered in time, how long the others fail at once: as long as the users of a store leave it alone. A call
+ * that asks for entries and for limits waits for a server that hangs once, not for each of them.
+ */
+const silenceMillis = 1_000
+
+/** A command that is given up after so long was not answered in time, whoever gave it up. */
+const lateMillis = 150
+
+/** A connection, and until when nothing is asked of it. */
+export interface Connection {
+  readonly redis: Redis
+  silentUntil: number
+}
+
 /** A connection that is there when the server is, and that comes back when the server does. */
-export const connect = (url: Redacted.Redacted): Effect.Effect<Redis, never, Scope.Scope> =>
+export const connect = (url: Redacted.Redacted): Effect.Effect<Connection, never, Scope.Scope> =>
+  Effect.map(open(url), (redis) => ({ redis, silentUntil: -Infinity }))
+
+const open = (url: Redacted.Redacted): Effect.Effect<Redis, never, Scope.Scope> =>
   Effect.tap(
     Effect.acquireRelease(
       Effect.sync(() => {
@@ -71,6 +90,21 @@ const reason = (cause: unknown): string => {
   return message === "Command timed out" ? "Redis did not answer in time" : "Redis cannot be reached"
 }
 
+const late = new Error("Redis did not answer in time")
+
 /** Runs a command; `onError` gets an error that shows nothing of it. */
-export const command = <A, E>(run: () => Promise<A>, onError: (error: Error) => E): Effect.Effect<A, E> =>
-  Effect.tryPromise({ try: run, catch: (cause) => onError(new Error(reason(cause))) })
+export const command = <A, E>(
+  connection: Connection,
+  run: (redis: Redis) => Promise<A>,
+  onError: (error: Error) => E
+): Effect.Effect<A, E> =>
+  Effect.flatMap(nowMillis, (start) =>
+    start < connection.silentUntil
+      ? Effect.fail(onError(late))
+      : Effect.onError(
+        Effect.tryPromise({ try: () => run(connection.redis), catch: (cause) => onError(new Error(reason(cause))) }),
+        () =>
+          Effect.map(nowMillis, (now) => {
+            connection.silentUntil = now - start >= lateMillis ? now + silenceMillis : connection.silentUntil
+          })
+      ))

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Redis } from "ioredis"
 import * as Json from "../wire/Json.js"
-import { command } from "./redisConnection.js"
+import { command, type Connection } from "./redisConnection.js"
 
 /** What is not JSON was not written here: it is as good as absent, and the next entry replaces it. */
 const parse = (text: string | null): Option.Option<unknown> =>
@@ -22,20 +22,20 @@ const scanCount = 1_000
 /** How a pattern of `SCAN` means a text itself. */
 const literally = (text: string): string => text.replace(/[\\*?[\]]/g, "\\$&")
 
-const store = (redis: Redis, prefix: string): Persistence.BackingPersistenceStore => {
+const store = (connection: Connection, prefix: string): Persistence.BackingPersistenceStore => {
   const prefixed = (key: string) => `${prefix}${key}`
-  const run = <A>(method: string, run: () => Promise<A>) =>
-    command(run, (error) => Persistence.PersistenceBackingError.make(method, error))
+  const run = <A>(method: string, run: (redis: Redis) => Promise<A>) =>
+    command(connection, run, (error) => Persistence.PersistenceBackingError.make(method, error))
   // unlike `GET`, `MGET` gives nothing for a key that holds no text
   const read = (method: string, keys: ReadonlyArray<string>) =>
-    Effect.map(run(method, () => redis.mget(keys.map(prefixed))), (texts) => texts.map(parse))
+    Effect.map(run(method, (redis) => redis.mget(keys.map(prefixed))), (texts) => texts.map(parse))
   const write = (method: string, key: string, value: unknown, ttl: Option.Option<Duration.Duration>) =>
     Effect.flatMap(encode(method, value), (text) =>
-      run(method, () =>
+      run(method, (redis) =>
         Option.isNone(ttl)
           ? redis.set(prefixed(key), text)
           : redis.set(prefixed(key), text, "PX", Math.ceil(Duration.toMillis(ttl.value)))))
-  const clear = async () => {
+  const clear = async (redis: Redis) => {
     let cursor = "0"
     do {
       const [next, keys] = await redis.scan(cursor, "MATCH", `${literally(prefix)}*`, "COUNT", scanCount)
@@ -54,13 +54,13 @@ const store = (redis: Redis, prefix: string): Persistence.BackingPersistenceStor
         concurrency: "unbounded",
         discard: true
       }),
-    remove: (key) => run("remove", () => redis.unlink(prefixed(key))),
+    remove: (key) => run("remove", (redis) => redis.unlink(prefixed(key))),
     clear: run("clear", clear)
   }
 }
 
 /** Entries are JSON texts under `<prefix><store>:<key>`. */
-export const make = (redis: Redis, prefix: string): Persistence.BackingPersistence => ({
+export const make = (connection: Connection, prefix: string): Persistence.BackingPersistence => ({
   [Persistence.BackingPersistenceTypeId]: Persistence.BackingPersistenceTypeId,
-  make: (storeId) => Effect.sync(() => store(redis, `${prefix}${storeId}:`))
+  make: (storeId) => Effect.sync(() => store(connection, `${prefix}${storeId}:`))
 })

@@ -1,8 +1,7 @@
 import * as RateLimiter from "@effect/experimental/RateLimiter"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Redis } from "ioredis"
-import { command } from "./redisConnection.js"
+import { command, type Connection } from "./redisConnection.js"
 
 /**
  * A bucket is a hash of its tokens and of the instant up to which it is refilled. The time is the server's: those of the processes that
@@ -58,10 +57,11 @@ return { tostring(after), ttl }
 const numberOf = (reply: unknown): number => Number(reply)
 
 /** Buckets are under `<prefix><key>`. */
-export const make = (redis: Redis, prefix: string): typeof RateLimiter.RateLimiterStore.Service => {
+export const make = (connection: Connection, prefix: string): typeof RateLimiter.RateLimiterStore.Service => {
   const run = (script: string, key: string, args: ReadonlyArray<number | string>) =>
     command(
-      () => redis.eval(script, 1, `${prefix}${key}`, ...args),
+      connection,
+      (redis) => redis.eval(script, 1, `${prefix}${key}`, ...args),
       (cause) => new RateLimiter.RateLimitStoreError({ message: "The rate limits cannot be asked", cause })
     )
   return {

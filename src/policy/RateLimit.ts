@@ -27,8 +27,9 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { whenOver } from "../internal/over.js"
-import { type Bucket, bucket, Buckets, onMonotonicClock, type Taken } from "../internal/rateLimitBucket.js"
+import { type Bucket, bucket, Buckets, type Taken } from "../internal/rateLimitBucket.js"
 import * as Estimate from "../internal/rateLimitEstimate.js"
+import { makeMemory } from "../internal/rateLimitMemory.js"
 import { Meter } from "../internal/rateLimitUsage.js"
 import { guard } from "../internal/storeGuard.js"
 import * as RouterError from "../RouterError.js"
@@ -272,7 +273,8 @@ export const layer = (options: Options): Layer.Layer<RateLimit, never, RateLimit
   Layer.effect(RateLimit, make(options))
 
 /**
- * Limits of this process alone: the store in memory of `@effect/experimental`, one for each time that the layer is built.
+ * Limits of this process alone, with buckets of their own for each time that the layer is built. Of more than 10,000 buckets, those that are
+ * full are forgotten, so that names of targets may come from outside.
  *
  * Throws `InvalidRequest` when an option is out of bounds.
  *
@@ -281,14 +283,8 @@ export const layer = (options: Options): Layer.Layer<RateLimit, never, RateLimit
  */
 export const layerMemory = (options: Options): Layer.Layer<RateLimit> => {
   const config = validated(options)
-  return Layer.provide(
-    Layer.effect(
-      RateLimit,
-      // what is in memory needs no guard
-      Effect.map(RateLimiter.RateLimiterStore, (store) => makeService(new Buckets(onMonotonicClock(store)), config))
-    ),
-    Layer.fresh(RateLimiter.layerStoreMemory)
-  )
+  // what is in memory needs no guard
+  return Layer.effect(RateLimit, Effect.map(makeMemory, (store) => makeService(new Buckets(store), config)))
 }
 
 /**

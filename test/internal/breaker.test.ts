@@ -257,7 +257,7 @@ describe("a probe", () => {
       const { end, probe, refusal, view } = probing()
       const before = view()
       end(probe, verdict)
-      assert.deepStrictEqual([refusal(), view()], [undefined, before])
+      assert.deepStrictEqual([refusal(), view()], [undefined, { ...before, retryAfterMillis: 0 }])
     }
   })
 
