@@ -50,9 +50,6 @@ interface Opening {
   readonly millis: number
 }
 
-/** That of a probe that has lost its slot. */
-const ofNoGeneration = -1
-
 /**
  * The whole milliseconds from `now` to `until`. Less than one counts as none: that is how much earlier than asked for a timer may fire, and
  * who has waited as told must not come too early.
@@ -63,8 +60,9 @@ const left = (until: number, now: number): number => until - now < 1 ? 0 : Math.
  * The circuit breaker and the cooldown of one target, as a state machine: time and chance are given to it, and nothing happens on its own.
  * Times are milliseconds of a monotonic clock.
  *
- * Each trip and each closing begins a new generation. A call of an older one, or a probe that has lost its slot to another, changes nothing,
- * except that what its answer says about a cooldown holds whenever it comes.
+ * Each trip and each closing begins a new generation. A call of an older one changes nothing, except that what its answer says about a
+ * cooldown holds whenever it comes. A probe that has lost its slot to another is like a call that was sent all the same: its failure changes
+ * nothing, but its success closes the circuit, for a target may need longer for an answer than a probe has its slot.
  */
 export class Breaker {
   private readonly window: BreakerWindow
@@ -100,9 +98,6 @@ export class Breaker {
     }
     const admission: Admission = { _tag: "Admitted", generation: this.generation }
     if (refusal === undefined && this.opening !== undefined) {
-      if (this.probe !== undefined) {
-        this.probe.admission.generation = ofNoGeneration
-      }
       this.probe = { admission, at: now }
     }
     return admission

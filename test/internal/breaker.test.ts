@@ -279,13 +279,12 @@ describe("a probe", () => {
     assert.deepStrictEqual(refusal(), { _tag: "BreakerOpen", retryAfterMillis: 700 })
   })
 
-  it("that has lost its slot has no say, but for a cooldown", () => {
-    for (const verdict of [success, failure, ignored]) {
-      const { advance, begin, begun, call, end, probe, refusal, state, view } = probing()
+  it("that has lost its slot has no say when it fails, but for a cooldown", () => {
+    for (const verdict of [failure, ignored]) {
+      const { advance, begin, call, end, probe, refusal, state, view } = probing()
       advance(700)
       const second = begin()
       const before = view()
-      begun(probe)
       end(probe, verdict)
       assert.deepStrictEqual(view(), before)
       end(second, success)
@@ -298,6 +297,22 @@ describe("a probe", () => {
     begin()
     end(probe, rateLimited(20))
     assert.deepStrictEqual(view().cooldown, { reason: "RateLimited", remainingMillis: 20 })
+  })
+
+  it("that has lost its slot closes the circuit all the same when it succeeds, or begins to", () => {
+    for (const streams of [false, true]) {
+      const { advance, begin, begun, end, probe, state } = probing()
+      advance(700)
+      const second = begin()
+      if (streams) {
+        begun(probe)
+      } else {
+        end(probe, success)
+      }
+      assert.strictEqual(state(), "closed")
+      end(second, failure)
+      assert.strictEqual(state(), "closed")
+    }
   })
 
   it("that ends late is still the probe while nobody has its slot", () => {
@@ -630,9 +645,9 @@ class Model {
     return this.calls.find((call) => call.id === id)!
   }
 
-  /** Whether it counts for the circuit as it is: it is of this turn, and no probe whose slot another one has. */
+  /** Whether it counts for the circuit as it is: it is of this turn. */
   private counts(call: ReturnType<Model["find"]>): boolean {
-    return call.since >= (this.last?.place ?? 0) && !(this.last?.to === "open" && call.probe && call !== this.probe)
+    return call.since >= (this.last?.place ?? 0)
   }
 
   begun(id: number): void {
@@ -663,7 +678,7 @@ class Model {
         this.turns.push({ place: ++this.place, at: this.now, to: "closed" })
       }
       this.results.push({ place: ++this.place, at: this.now, failed: false })
-    } else if (!isOpen || call.probe) {
+    } else if (!isOpen || call === this.probe) {
       this.results.push({ place: ++this.place, at: this.now, failed: true })
       const window = this.window
       const half = window.filter((result) => result.failed).length * 2 >= window.length
