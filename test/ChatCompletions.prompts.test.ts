@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
 import { ChatCompletions, type ChatRequest, Prompts, RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { elapse, messages, scripted } from "./support/router.js"
@@ -309,6 +309,8 @@ describe("what is wrong with a prompt is found before any call", () => {
     }).pipe(Effect.provide(router)))
 })
 
+const prompt: Prompts.Prompt = { id: "p", version: "1", model: "a/large", messages: [] }
+
 /** A store of one's own. */
 const own = (get: Prompts.Service["get"]) =>
   scripted(script).pipe(Layer.provide(Layer.succeed(Prompts.Prompts, { get })))
@@ -343,6 +345,43 @@ describe("a store of one's own", () => {
       )
       assert.strictEqual(down.message, "prompt \"p\": the store is not available (ECONNREFUSED)")
     }))
+
+  it.effect("may throw, die or give nothing: the error shows nothing of it", () =>
+    Effect.gen(function*() {
+      const nothing: Prompts.Prompt = JSON.parse("null")
+      const stores: ReadonlyArray<Prompts.Service["get"]> = [
+        () => {
+          throw new Error("postgres://user:secret@host")
+        },
+        () => Effect.die(new Error("postgres://user:secret@host")),
+        () => Effect.succeed(nothing),
+        () => Effect.succeed({ id: "another", version: "1", model: "a/large", messages: [] })
+      ]
+      for (const get of stores) {
+        const error = yield* Effect.provide(failure({ prompt: { id: "p" } }), own(get))
+        assert.strictEqual(error._tag, "PromptUnavailable")
+        assert.notInclude(error.message, "secret")
+      }
+    }))
+
+  it.effect("may change what it gave: a prompt never says how it is routed", () => {
+    const prompt = { id: "p", version: "1", model: "a/large", messages: [], parameters: { temperature: 1 } }
+    return Effect.gen(function*() {
+      yield* ChatCompletions.create({ prompt: { id: "p" } })
+      Object.assign(prompt.parameters, { cache: { type: "exact_match" } })
+      const { route } = yield* ChatCompletions.create({ prompt: { id: "p" } })
+      assert.strictEqual(route.cache, "off")
+    }).pipe(Effect.provide(own(() => Effect.succeed(prompt))))
+  })
+
+  it.effect("takes part in the deadline of the call, even where it cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(Effect.flip(
+        ChatCompletions.create({ prompt: { id: "p" }, timeout: { totalTimeout: 50 } })
+      ))
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "DeadlineExceeded")
+    }).pipe(Effect.provide(own(() => Effect.uninterruptible(Effect.as(Effect.sleep("1 hour"), prompt))))))
 
   it.effect("takes part in the deadline of the call", () =>
     Effect.gen(function*() {

@@ -80,6 +80,8 @@ const bodyOf = ({ bodyLine, lines }: Split): Result<ReadonlyArray<TextMessage>> 
     if (word !== undefined) {
       close()
       if (!isRole(word)) {
+        // without the end of its line it may be the beginning of a longer one
+        if (index === lines.length - 1) break
         const after = lines.findIndex((line, later) => later > index && line.trim() !== "")
         return after === -1 ? Either.right(messages) : wrong(bodyLine + after, "expected nothing after `# end`")
       }
@@ -95,7 +97,10 @@ const bodyOf = ({ bodyLine, lines }: Split): Result<ReadonlyArray<TextMessage>> 
       )
     }
   }
-  return wrong(bodyLine + lines.length - 1, "the file is cut: expected `# end` as its last line")
+  return wrong(
+    bodyLine + lines.length - 1,
+    "the file is cut: expected `# end` as its last line, and the end of that line"
+  )
 }
 
 const known: ReadonlySet<string> = new Set(["description", "model", "templateEngine", "parameters", "messages"])
@@ -120,9 +125,15 @@ const offsetAt = (document: yaml.Document.Parsed, path: ReadonlyArray<PropertyKe
   return undefined
 }
 
+/** In UTF-16 units: the library compares each key of a map with all others, and a schema of a page is far below. */
+const maxFrontLength = 64 * 1024
+
 /** No tags, no aliases, no duplicate keys: what stands there is what is meant. */
 const frontOf = (yaml: Yaml, { front, frontLine }: Split): Result<Front> => {
   if (front === undefined) return Either.right(noFront)
+  if (front.length > maxFrontLength) {
+    return wrong(frontLine, `expected at most ${maxFrontLength} characters of front matter`)
+  }
   const lineCounter = new yaml.LineCounter()
   const document = yaml.parseDocument(front, {
     version: "1.2",

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import { nowMillis } from "../internal/monotonic.js"
 import * as Prompts from "../prompt/Prompts.js"
 import * as Template from "../prompt/Template.js"
@@ -61,13 +62,24 @@ const validated = (prompt: Prompts.Prompt): Either.Either<Prompts.Prompt, Router
     return prompt
   })
 
-const lookup = (
-  { id, version }: Reference,
-  { prompts }: Options
-): Effect.Effect<Prompts.Prompt, Failure> =>
+/** A store is somebody else's code: what it dies of may hold an address or a password, and is not shown. */
+const ask = (store: Prompts.Service, { id, version }: Reference): Effect.Effect<Prompts.Prompt, Failure> => {
+  const unavailable = (reason: string) => new RouterError.PromptUnavailable({ promptId: id, version, reason })
+  return Effect.suspend(() => store.get(id, version === "latest" ? undefined : version)).pipe(
+    Effect.catchAllDefect(() => Effect.fail(unavailable("Defect"))),
+    Effect.filterOrFail(
+      (prompt) => Predicate.isRecord(prompt) && prompt.id === id && typeof prompt.version === "string",
+      () => unavailable("NoPrompt")
+    ),
+    // a deadline is kept whatever the store does
+    Effect.disconnect
+  )
+}
+
+const lookup = (reference: Reference, { prompts }: Options): Effect.Effect<Prompts.Prompt, Failure> =>
   Option.match(prompts, {
     onNone: () => Effect.fail(noStore()),
-    onSome: (store) => Effect.flatMap(store.get(id, version === "latest" ? undefined : version), validated)
+    onSome: (store) => Effect.flatMap(ask(store, reference), validated)
   })
 
 /** The time that a store takes is part of the call's: what is left of the deadline is for the rest. */
@@ -106,7 +118,11 @@ const merged = (request: ChatRequest.ChatRequest, { messages, model, parameters 
   const { messages: ownMessages = [], model: ownModel = model, orq, prompt: _, ...own } = request
   const all: { readonly [name: string]: unknown } = { ...own }
   return {
-    ...given({ ...parameters }, (parameter) => namesOf(parameter).every((name) => all[name] === undefined)),
+    ...given(
+      { ...parameters },
+      (parameter) =>
+        !RequestKeys.notForUpstream.has(parameter) && namesOf(parameter).every((name) => all[name] === undefined)
+    ),
     ...given(all, () => true),
     ...(orq && { orq: { ...orq, prompt: undefined } }),
     model: ownModel,

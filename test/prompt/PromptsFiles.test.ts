@@ -114,7 +114,7 @@ Say hello to {{ name }}.
       yield* write(
         "p/1.md",
         "---\nmessages:\n- {role: tool, toolCallId: c, content: \"a\\r\\nb\"}\n- role: user\n  content:\n"
-          + "  - {type: image_url, imageUrl: {url: \"https://a.example/b.png\"}}\n---\n# end"
+          + "  - {type: image_url, imageUrl: {url: \"https://a.example/b.png\"}}\n---\n# end\n"
       )
       assert.deepStrictEqual((yield* get("p", "1")).messages, [
         { role: "tool", toolCallId: "c", content: "a\r\nb" },
@@ -135,6 +135,7 @@ Say hello to {{ name }}.
       "",
       "# user",
       "# end",
+      "# end users",
       "#end ",
       "\\# user",
       "\\\\# System",
@@ -159,8 +160,7 @@ Say hello to {{ name }}.
         const text = written(sample)
         yield* write(`p/${++version}.md`, text)
         assert.deepStrictEqual((yield* get("p", `${version}`)).messages, sample)
-        const cut =
-          FastCheck.sample(FastCheck.nat({ max: text.trimEnd().length - 1 }), { numRuns: 1, seed: version })[0]
+        const cut = FastCheck.sample(FastCheck.nat({ max: text.length - 1 }), { numRuns: 1, seed: version })[0]
         yield* write(`cut/${version}.md`, text.slice(0, cut))
         assert.strictEqual(
           yield* outcome(get, "cut", `${version}`),
@@ -174,18 +174,23 @@ Say hello to {{ name }}.
     ["no end", "# user\nx\n", 3, "the file is cut"],
     ["nothing", "", 1, "the file is cut"],
     ["an open front matter", "---\nmodel: a/b\n", 1, "not closed"],
-    ["a text without a role", "\nhello\n# end", 2, "expected a heading"],
-    ["a heading in capitals", "---\n---\n# user\n\n# System\n# end", 5, "expected a heading"],
+    ["a text without a role", "\nhello\n# end\n", 2, "expected a heading"],
+    ["a heading in capitals", "---\n---\n# user\n\n# System\n# end\n", 5, "expected a heading"],
     ["a text after the end", "# user\n# end\n\nrest", 4, "nothing after"],
-    ["YAML that is none", "---\nmodel: a/b\nparameters: [\n---\n# end", 3, "not plain YAML"],
-    ["a duplicate", "---\nmodel: a/b\nmodel: a/c\n---\n# end", 3, "DUPLICATE_KEY"],
-    ["a tag", "---\nmodel: !!js/function a\n---\n# end", 2, "TAG_RESOLVE_FAILED"],
-    ["an alias", "---\nmodel: &a x\ndescription: *a\n---\n# end", 2, "ALIAS"],
-    ["a list", "---\n- model\n---\n# end", 2, "a map"],
-    ["an unknown member", "---\nmodel: a/b\ntemperature: 1\n---\n# end", 3, "temperature: is not a known member"],
-    ["a parameter", "---\nparameters:\n  topP: 0\n  temperature: 3\n---\n# end", 4, "parameters.temperature: expected"],
-    ["binary", "---\nparameters:\n  seed: !!binary aGk=\n---\n# end", 3, "parameters.seed"],
-    ["messages twice", "---\nmessages: []\n---\n# user\n# end", 2, "not both"]
+    ["YAML that is none", "---\nmodel: a/b\nparameters: [\n---\n# end\n", 3, "not plain YAML"],
+    ["a duplicate", "---\nmodel: a/b\nmodel: a/c\n---\n# end\n", 3, "DUPLICATE_KEY"],
+    ["a tag", "---\nmodel: !!js/function a\n---\n# end\n", 2, "TAG_RESOLVE_FAILED"],
+    ["an alias", "---\nmodel: &a x\ndescription: *a\n---\n# end\n", 2, "ALIAS"],
+    ["a list", "---\n- model\n---\n# end\n", 2, "a map"],
+    ["an unknown member", "---\nmodel: a/b\ntemperature: 1\n---\n# end\n", 3, "temperature: is not a known member"],
+    [
+      "a parameter",
+      "---\nparameters:\n  topP: 0\n  temperature: 3\n---\n# end\n",
+      4,
+      "parameters.temperature: expected"
+    ],
+    ["binary", "---\nparameters:\n  seed: !!binary aGk=\n---\n# end\n", 3, "parameters.seed"],
+    ["messages twice", "---\nmessages: []\n---\n# user\n# end\n", 2, "not both"]
   ])("names the file and the line of %s", ([, text, line, said]) =>
     Effect.gen(function*() {
       const { get, write } = yield* makeStore
