@@ -2,7 +2,7 @@ import type { TemplateSpans } from "mustache"
 import type Mustache from "mustache"
 import { limit, syntax, unsupported } from "./templateFailure.js"
 import { guard } from "./templateGuard.js"
-import { expressionWork, iterationWork, maxDelimitedLength, maxDepth } from "./templateLimits.js"
+import { expressionWork, iterationWork, maxDelimitedLength, maxDepth, memberWork } from "./templateLimits.js"
 import type { Compiled, EngineImplementation, Run } from "./templateRun.js"
 import { type Data, isObject } from "./templateValue.js"
 
@@ -111,8 +111,14 @@ const first = (name: string, items: Items, run: Run): Data | undefined => {
   return run.lookup(name)
 }
 
-const lookup = ({ parts: [name, ...rest] }: Name, items: Items, run: Run): Data | undefined =>
-  rest.reduce(member, first(name!, items, run))
+const lookup = ({ parts }: Name, items: Items, run: Run): Data | undefined => {
+  run.spend(parts.length * memberWork)
+  let data = first(parts[0]!, items, run)
+  for (let i = 1; i < parts.length; i++) {
+    data = member(data, parts[i]!)
+  }
+  return data
+}
 
 const isFalsy = (data: Data | undefined): boolean => !data || (Array.isArray(data) && data.length === 0)
 

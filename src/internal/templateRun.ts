@@ -1,6 +1,6 @@
 import { Failure, limit, missing, notJson, type Problem } from "./templateFailure.js"
 import { maxOutput, maxWork } from "./templateLimits.js"
-import { type Data, toData, toText } from "./templateValue.js"
+import { type Data, leastLength, toData, toText } from "./templateValue.js"
 
 /**
  * A template that is ready to be filled in. Gives the text, or throws a `Failure`; what is missing it tells the run, and
@@ -43,19 +43,27 @@ export class Run {
 
   /** Counts what is written. */
   write(text: string): string {
+    this.room(text.length)
     this.written += text.length
-    if (this.written > maxOutput) throw limit(`the text is longer than ${maxOutput} characters`)
     return text
   }
 
+  private room(length: number): void {
+    if (this.written + length > maxOutput) throw limit(`the text is longer than ${maxOutput} characters`)
+  }
+
   print(data: Data): string {
+    // before it is written: a list of long texts is longer than any text may be
+    this.room(leastLength(data, maxOutput - this.written))
     return this.write(toText(data))
   }
 
   /** The variable, if it is given. Own members only: `constructor` is not a variable. */
   lookup(name: string): Data | undefined {
     if (this.known.has(name)) return this.known.get(name)
-    const value = Object.hasOwn(this.variables, name) ? this.variables[name] : undefined
+    const descriptor = Object.getOwnPropertyDescriptor(this.variables, name)
+    if (descriptor?.get !== undefined) throw notJson(name)
+    const value: unknown = descriptor?.value
     const data = value === undefined ? undefined : toData(value, this.spend)
     if (value !== undefined && data === undefined) throw notJson(name)
     this.known.set(name, data)

@@ -1,3 +1,4 @@
+import { Failure } from "./templateFailure.js"
 import { maxDepth, memberWork } from "./templateLimits.js"
 
 /**
@@ -76,8 +77,9 @@ export const toData = (value: unknown, spend: (work: number) => void): Data | un
     const data = copy(value, spend, 0)
     return data === absent ? undefined : data
   } catch (error) {
-    if (error instanceof NotData) return undefined
-    throw error
+    if (error instanceof Failure) throw error
+    // a `toJSON` or a proxy of somebody else: what it throws may show what it likes
+    return undefined
   }
 }
 
@@ -91,4 +93,20 @@ export const toText = (data: Data): string => {
   if (typeof data === "string") return data
   if (data === null) return ""
   return typeof data === "object" ? JSON.stringify(data) : String(data)
+}
+
+/**
+ * How long the text of a value is at least, in UTF-16 units. What is longer than `enough` is not looked at any further.
+ *
+ * @internal
+ */
+export const leastLength = (data: Data, enough: number): number => {
+  if (typeof data === "string") return data.length
+  if (typeof data !== "object" || data === null) return 0
+  let length = 2
+  for (const [name, member] of Object.entries(data)) {
+    if (length > enough) break
+    length += (Array.isArray(data) ? 1 : name.length + 4) + leastLength(member, enough - length)
+  }
+  return length
 }

@@ -103,7 +103,31 @@ describe.each(engines)("the engine %s", (engine) => {
         assert.include(yield* failure(engine, "{{x}}", { x }), { reason: "invalidValue", variable: "x" })
       }
       assert.strictEqual(yield* render(engine, "{{x}}", { x: { f: () => calls++, a: 1 } }), "{\"a\":1}")
+      assert.include(yield* failure(engine, "{{a}}", getter), { reason: "invalidValue", variable: "a" })
       assert.strictEqual(calls, 0)
+    }))
+
+  it.effect("shows nothing of a value that throws", () =>
+    Effect.gen(function*() {
+      const fail = () => {
+        throw new Error("sesame")
+      }
+      const values = [
+        { toJSON: fail },
+        Object.create(Object.defineProperty({}, "toJSON", { get: fail })),
+        new Proxy({}, { ownKeys: fail })
+      ]
+      for (const x of values) {
+        const error = yield* failure(engine, "{{x}}", { x })
+        assert.include(error, { reason: "invalidValue" })
+        assert.notInclude(error.message, "sesame")
+      }
+    }))
+
+  it.effect("stops before a value is written that is too long", () =>
+    Effect.gen(function*() {
+      const x = Array.from({ length: 1000 }, () => "x".repeat(1_000_000))
+      assert.include(yield* failure(engine, "{{x}}", { x }), { reason: "limit" })
     }))
 
   it.effect("passes a text without tags as it is", () =>
@@ -268,6 +292,15 @@ it.effect("nested sections of mustache stop at a limit", () =>
   Effect.gen(function*() {
     const l = Array.from({ length: 1000 }, () => 1)
     assert.include(yield* failure("mustache", "{{#l}}{{#l}}{{/l}}{{/l}}", { l }), { reason: "limit" })
+  }))
+
+it.effect("so do the parts of a name", () =>
+  Effect.gen(function*() {
+    const long = "a" + ".a".repeat(60_000)
+    const l = Array.from({ length: 1000 }, () => 1)
+    assert.include(yield* failure("mustache", `{{#l}}{{#${long}}}{{/${long}}}{{/l}}`, { l, a: {} }), {
+      reason: "limit"
+    })
   }))
 
 it.effect("a template that refuses its variables does not show why", () =>
