@@ -1,5 +1,6 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { assert, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -30,6 +31,9 @@ const leaves = (requests: number, tokens: number) =>
 
 const script = fileURLToPath(new URL("limiter.ts", import.meta.url))
 
+/** The machine held a process up for so long that it took the server for one that hangs, and went on without limits, as it should. */
+class Stalled extends Data.TaggedError("Stalled") {}
+
 /** Another process, which sends as fast as it can once it is told to go, and says how much that was. */
 const sender = (url: Redacted.Redacted, requestsPerMinute: number, millis: number) =>
   Effect.gen(function*() {
@@ -44,7 +48,10 @@ const sender = (url: Redacted.Redacted, requestsPerMinute: number, millis: numbe
     assert.strictEqual(yield* line, "ready\n")
     return Effect.suspend(() => {
       child.stdin.write("go\n")
-      return Effect.map(line, Number)
+      return Effect.flatMap(line, (line) => {
+        const [sent, failures] = line.split(" ").map(Number)
+        return failures === 0 ? Effect.succeed(sent!) : new Stalled()
+      })
     })
   })
 
@@ -52,7 +59,7 @@ const sender = (url: Redacted.Redacted, requestsPerMinute: number, millis: numbe
 const slack = 100
 
 Support.describeRedis("RateLimit in Redis", () => {
-  it.scopedLive("two processes together send no more than the limit", () =>
+  it.live("two processes together send no more than the limit", () =>
     Effect.gen(function*() {
       const { url } = yield* Support.start
       const requestsPerMinute = 300
@@ -68,7 +75,7 @@ Support.describeRedis("RateLimit in Redis", () => {
       // and what they leave is not much: both were sending all the time
       assert.isAtLeast(total, requestsPerMinute)
       assert.isAbove(Math.min(...sent), 0)
-    }), 60_000)
+    }).pipe(Effect.scoped, Effect.retry({ times: 5, while: (error) => error instanceof Stalled })), 120_000)
 
   it.scopedLive("tokens are given back, up to the limit, and charged", () =>
     Effect.gen(function*() {

@@ -1,14 +1,19 @@
 /**
  * A process that sends requests as fast as it can until its time is up, within limits that it shares with others, and prints how many were
- * sent and how long the slowest took. Started by RateLimit.test.ts: `limiter.ts <url> <requests a minute> <milliseconds>`.
+ * sent and how often the store did not answer in time. Started by RateLimit.test.ts: `limiter.ts <url> <requests a minute> <milliseconds>`.
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
+import { failures } from "../../src/internal/storeGuard.js"
 import * as RateLimit from "../../src/policy/RateLimit.js"
 import * as Redis from "../../src/Redis.js"
 import { ok, scripted } from "../support/scripted.js"
+
+const failuresOf = (kind: string) =>
+  Metric.value(Metric.tagged(Metric.tagged(failures, "store", "rate_limit"), "kind", kind))
 
 const [url = "", requestsPerMinute, millis] = process.argv.slice(2)
 
@@ -33,7 +38,8 @@ const program = Effect.gen(function*() {
       ),
     step: () => undefined
   })
-  process.stdout.write(`${startedAt.length}\n`)
+  const [timeouts, errors] = yield* Effect.all([failuresOf("timeout"), failuresOf("error")])
+  process.stdout.write(`${startedAt.length} ${timeouts.count + errors.count}\n`)
 })
 
 await Effect.runPromise(Effect.provide(
