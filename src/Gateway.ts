@@ -13,9 +13,9 @@
  * In the answer `x-router-model` names the target that served, `x-router-attempts` how many attempts there were, `x-router-cache` what the
  * cache did, and `x-request-id` the call: it is the client's own, if it sent one.
  *
- * An error is `{"error":{"message","type","param","code"}}`. A 429 and a 503 have a `retry-after`. A stream that breaks ends with such an object as its
- * last event, and without `[DONE]`. A client that leaves closes the connection to the provider, and one that reads slowly slows the
- * provider down.
+ * An error is `{"error":{"message","type","param","code"}}`. A 429 and a 503 have a `retry-after`. A stream that breaks ends with such an
+ * object as its last event, and without `[DONE]`. A client that leaves closes the connection to the provider, and one that reads slowly
+ * slows the provider down.
  *
  * ```ts
  * import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -117,8 +117,8 @@ export interface Service {
   /** How many requests are under way: a stream, until its last byte is handed over. */
   readonly inFlight: Effect.Effect<number>
   /**
-   * Refuses new requests (503), waits for those under way as long as `drainTimeout`, and interrupts the others: a client that waits gets a 503, a
-   * stream ends with an error event.
+   * Refuses new requests (503), waits for those under way as long as `drainTimeout`, and interrupts the others: a client that waits gets
+   * a 503, a stream ends with an error event.
    */
   readonly drain: Effect.Effect<void>
 }
@@ -249,8 +249,8 @@ export const keysConfig: Config.Config<ReadonlyArray<Redacted.Redacted>> = Confi
 )
 
 /**
- * The `node:http` server to be given to `NodeHttpServer.layer`: one with limits for slow headers (10 seconds), slow requests (2 minutes) and large headers
- * (16 KiB), which can be drained. It listens and ends once.
+ * The `node:http` server to be given to `NodeHttpServer.layer`: one with limits for slow headers (10 seconds), slow requests (2 minutes)
+ * and large headers (16 KiB), which can be drained. It listens and ends once.
  *
  * Throws `InvalidRequest` when an option is out of bounds.
  *

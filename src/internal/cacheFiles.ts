@@ -84,8 +84,9 @@ const sweep = (fs: FileSystem.FileSystem, path: Path.Path, directory: string, ma
   })
 
 /**
- * JSON values in the files of a directory, one for each key, named by it if it is a SHA-256 in hexadecimal digits, and by its hash if not. A file is written under another name
- * and renamed when it is complete: whoever reads sees the old one or the new one, whoever else writes.
+ * JSON values in the files of a directory, one for each key, named by it if it is a SHA-256 in hexadecimal digits, and by its hash if
+ * not. A file is written under another name and renamed when it is complete: whoever reads sees the old one or the new one, whoever else
+ * writes.
  *
  * The key-value store of `@effect/platform` writes in place, so that a reader can see a half, and keeps for ever what nobody asks for.
  *

@@ -47,7 +47,7 @@ const decode = Schema.decodeUnknownOption(Stored)
 const finiteMillis = (duration: Duration.Duration): number | undefined =>
   Duration.isFinite(duration) ? Duration.toMillis(duration) : undefined
 
-/** Time is that of the wall clock, the only one that processes share. The clock that wrote an entry may be a bit ahead of the one that reads it. */
+/** Time is that of the wall clock, the only one that processes share. The clock of the writer may be a bit ahead of that of the reader. */
 const found = (key: string, now: number) => (value: unknown): Option.Option<CacheStore.Found> =>
   Option.flatMap(decode(value), ({ entry, key: storedUnder, staleForMillis = Infinity, sum, ttlMillis = Infinity }) => {
     const ageMillis = Math.max(0, now - entry.storedAtMillis)

@@ -156,8 +156,8 @@ export const layer = (
 /**
  * A cache in the files of a directory, which is made if it is not there, and may be shared by several processes and be removed at any time.
  * Only the user who runs the program may read them. Expired files are removed, once in a minute at most, and while there are more bytes than
- * `maxBytes`, those that expire next; between two of these times each process that shares the directory may add an eighth more. What is no entry of this version is a miss,
- * and replaced. Times are those of the wall clock.
+ * `maxBytes`, those that expire next; between two of these times each process that shares the directory may add an eighth more. What is
+ * no entry of this version is a miss, and replaced. Times are those of the wall clock.
  *
  * It fails when the directory cannot be made. Throws `InvalidRequest` when `maxBytes` is not a whole number of 1 or more.
  *

@@ -190,11 +190,11 @@ export const layerMemory = (record: { readonly [id: string]: Versions }): Layer.
  *   but `# end` is below it then.
  * - Line ends are those of Unix; those of Windows are read as such. A file is UTF-8 of at most 1 MiB.
  *
- * A change is seen by the next request. `# end` and the end of its line tell a whole file from one that is still being written, so that no request sees half a
- * prompt, whether a file is renamed or written from its beginning to its end. (Bytes that are changed in the middle of a file are seen as
- * they are.) While a file cannot be used (cut, or wrong) the last good prompt of that file serves, and for the
- * newest version the one that was the newest before it; a warning is logged. Where there is none, a request fails with `PromptInvalid`,
- * which names the file and the line. A file that is removed is gone at once.
+ * A change is seen by the next request. `# end` and the end of its line tell a whole file from one that is still being written, so that no
+ * request sees half a prompt, whether a file is renamed or written from its beginning to its end. (Bytes that are changed in the middle of
+ * a file are seen as they are.) While a file cannot be used (cut, or wrong) the last good prompt of that file serves, and for the newest
+ * version the one that was the newest before it; a warning is logged. Where there is none, a request fails with `PromptInvalid`, which
+ * names the file and the line. A file that is removed is gone at once.
  *
  * No id leads out of the directory, nor does a symbolic link. Fails when the directory cannot be read.
  *
