@@ -37,62 +37,213 @@ import {
 import type { Route } from "./Route.js"
 import { Completion } from "./wire/Completion.js"
 
-/**
- * What goes wrong between here and a provider.
- *
- * @since 0.1.0
- * @category errors
- */
 export {
+  /**
+   * What came back is not a chat completion: not JSON, HTML, a redirect, a malformed event. Matches the code 502.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   BadResponse,
+  /**
+   * The deadline of the whole call passed.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   DeadlineExceeded,
+  /**
+   * A success without an answer: no body, no choices, a choice without a message. Matches the code 502.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   EmptyCompletion,
+  /**
+   * The answer is larger or nested deeper than the limits allow. Never retried on the same target.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   ResponseTooLarge,
+  /**
+   * A stream ended before its first content was delivered: cut, or without a finish reason. Matches the code 502.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   StreamTruncated,
+  /**
+   * An attempt took longer than its clock allows. Matches the code 504.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   Timeout,
+  /**
+   * The connection failed: refused, reset, DNS, TLS, or an end before the headers.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   Transport
 } from "./error/Broken.js"
 
-/**
- * What a provider says no with, and what is wrong with a request.
- *
- * @since 0.1.0
- * @category errors
- */
 export {
+  /**
+   * 401 or 403: the key is wrong, expired, or lacks the permission.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   Auth,
+  /**
+   * The provider's content filter refused the prompt. Neither retried nor failed over.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   ContentFiltered,
+  /**
+   * The prompt does not fit into the model's context. Never retried; a fallback with a larger context may serve it.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   ContextLengthExceeded,
+  /**
+   * An `InvalidRequest` about one field, found before any call.
+   *
+   * @since 0.1.0
+   * @category constructors
+   */
   invalidField,
+  /**
+   * The request is wrong. Found here before any socket is opened (`issues` names each field, `status` is absent), or by the
+   * provider (400, 405, 413, 415, 422, 501, 505).
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   InvalidRequest,
+  /**
+   * One thing that is wrong with a request: where (`retry.count`, `messages[0].content`) and what was expected there.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
   Issue,
+  /**
+   * 404: the provider does not know the model (or the path).
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   NotFound,
+  /**
+   * The provider has no capacity at the moment: 529, or an overload that it names in its answer.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   Overloaded,
+  /**
+   * The account has no quota or credit left. Waiting does not help, another provider does.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   QuotaExhausted,
+  /**
+   * 429: too many requests or tokens. `retryAfter` is the wait that the provider asks for, when it names one.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   RateLimited,
+  /**
+   * The provider failed for a reason of its own: 408, 409, 425, 500, 502, 503, 504, 520–524.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   Unavailable
 } from "./error/Refused.js"
 
-/**
- * Why a request was not sent.
- *
- * @since 0.1.0
- * @category errors
- */
-export { BreakerOpen, ConcurrencyExceeded, CoolingDown, RateLimitExceeded } from "./error/NotSent.js"
-
-/**
- * What is wrong with a prompt, its template or its variables. Found before any call.
- *
- * @since 0.1.0
- * @category errors
- */
 export {
+  /**
+   * The circuit of the target is open, or its probe is under way: see `CircuitBreaker`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  BreakerOpen,
+  /**
+   * As many requests as are allowed are under way on the target, and the queue for it is full: see `Concurrency`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  ConcurrencyExceeded,
+  /**
+   * The target has said that it will not serve for a while, and is left alone for that time: see `CircuitBreaker`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  CoolingDown,
+  /**
+   * The target's own limit of requests or tokens a minute is reached: see `RateLimit`. What a provider answers with is `RateLimited`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  RateLimitExceeded
+} from "./error/NotSent.js"
+
+export {
+  /**
+   * The store has the prompt, and it is none: a field that is wrong, a file that does not keep to the format or that is cut.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   PromptInvalid,
+  /**
+   * The store has no such prompt, or not in that version.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   PromptNotFound,
+  /**
+   * The store could not be asked: a directory that may not be read, a database that does not answer.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   PromptUnavailable,
+  /**
+   * A template that cannot be rendered. The fields tell of the first thing that is wrong, `issues` of all that was found, up
+   * to ten. It shows names and positions, never the text of a template or a value.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
   TemplateError,
+  /**
+   * One thing that is wrong: in which text (`messages[0].content`), and what.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
   TemplateIssue,
+  /**
+   * Why a template cannot be rendered:
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
   TemplateReason
 } from "./error/Prompt.js"
 

@@ -54,13 +54,31 @@ import { latest } from "../internal/promptName.js"
 import { VersionOrder as order } from "../internal/promptVersion.js"
 import type { Definition, Prompt } from "./Definition.js"
 
-/**
- * What a prompt is made of.
- *
- * @since 0.1.0
- * @category models
- */
-export { Definition, Parameters, type Prompt } from "./Definition.js"
+export {
+  /**
+   * A prompt without its name: what a request that names it has no field of its own for is taken from here. How a call is routed
+   * (`fallbacks`, `retry`, `cache`, …) is not part of it: the request says that, or `RouterDefaults`.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
+  Definition,
+  /**
+   * The parameters of a model: `temperature`, `tools`, `responseFormat`, … as in a request. Members that nobody knows are kept, and
+   * passed to the provider.
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
+  Parameters,
+  /**
+   * A prompt in one version.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  type Prompt
+} from "./Definition.js"
 
 /**
  * A store of prompts. For one of your own give a Layer of this: `Layer.succeed(Prompts.Prompts, { get })`.

@@ -34,24 +34,83 @@ import { text as textEngine } from "../internal/templateText.js"
 import type { Message } from "../wire/Messages.js"
 import type { Variables } from "./Variables.js"
 
-/**
- * Templates whose variables the compiler checks.
- *
- * @since 0.1.0
- * @category typed templates
- */
 export {
+  /**
+   * @since 0.1.0
+   * @category messages
+   */
   assistant,
+  /**
+   * Messages that are filled in together.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type Chat,
+  /**
+   * Messages with templates, and messages that are there already, in their order. It is filled in with the variables of all.
+   *
+   * @since 0.1.0
+   * @category messages
+   */
   chat,
+  /**
+   * @since 0.1.0
+   * @category messages
+   */
   developer,
+  /**
+   * The schemas of the variables, by name.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type Fields,
+  /**
+   * A template whose placeholders are read from its text by the compiler: a schema that is missing, one too many, and at each
+   * use a variable that is missing, unknown or of another type, do not compile.
+   *
+   * @since 0.1.0
+   * @category constructors
+   */
   make,
+  /**
+   * The names of the placeholders of a template. Of a text that is no literal, any name.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type Placeholders,
+  /**
+   * @since 0.1.0
+   * @category messages
+   */
   system,
+  /**
+   * A template of the engine `text` with the schemas of its variables.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type Template,
+  /**
+   * A message with a template for its content.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type TypedMessage,
+  /**
+   * @since 0.1.0
+   * @category messages
+   */
   user,
+  /**
+   * The variables that a template is filled in with, by name.
+   *
+   * @since 0.1.0
+   * @category models
+   */
   type Values
 } from "./TypedTemplate.js"
 
