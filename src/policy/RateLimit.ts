@@ -2,9 +2,9 @@
  * Keeps a target within a number of requests and of tokens a minute, so that a limit that the provider sets is not run into.
  *
  * Each limit is a token bucket: it holds as much as may be used in a minute, every use takes from it, and it fills evenly, by whole units.
- * So in any `m` minutes at most `limit × (1 + m)` is used, and one more in memory, where the steps of the filling may fall so. A request
- * that finds too little fails at once with `RateLimitExceeded`, which a fallback acts on, or waits for it where `maxWait` allows that and
- * the deadline of the call too.
+ * So in any `m` minutes at most `limit × (1 + m)` is used, one more in memory, where the steps of the filling may fall so, and what answers
+ * that were under way before those minutes give back in them. A request that finds too little fails at once with `RateLimitExceeded`, which
+ * a fallback acts on, or waits for it where `maxWait` allows that and the deadline of the call too.
  *
  * How many tokens a request will use is not known before its answer is over. They are reserved from an estimate, which is corrected by the
  * usage that the answer reports. An answer that failed gives its tokens back, one that was cut or abandoned keeps the estimate. A request
