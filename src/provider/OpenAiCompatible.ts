@@ -3,24 +3,19 @@
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Endpoint from "../internal/endpoint.js"
 import { type Execute, onion } from "../internal/onion.js"
 import { sensitiveHeaders } from "../internal/redaction.js"
 import * as RouterError from "../RouterError.js"
 import * as RequestBody from "../wire/RequestBody.js"
 import * as Hosts from "./Hosts.js"
 import type { Provider } from "./Provider.js"
-
-type HeaderValues = Readonly<Record<string, string | Redacted.Redacted>>
 
 /**
  * @since 0.1.0
@@ -32,25 +27,18 @@ export interface Options {
   /** Sent as `Authorization: Bearer …`. Absent for hosts that want none. */
   readonly apiKey?: Redacted.Redacted | undefined
   /** Further headers, e.g. an organisation. */
-  readonly headers?: HeaderValues | undefined
+  readonly headers?: Endpoint.HeaderValues | undefined
   /** Whether `[DONE]` ends a stream that has no finish reason: for hosts that never send one. Default `false`. */
   readonly doneTerminates?: boolean | undefined
 }
 
 /** How one host is addressed. */
-interface Endpoint {
+interface Address {
   readonly address: string
   readonly url: (model: string) => string
-  readonly headers: HeaderValues
+  readonly headers: Endpoint.HeaderValues
   readonly doneTerminates: boolean
 }
-
-const unwrap = (value: string | Redacted.Redacted): string => Redacted.isRedacted(value) ? Redacted.value(value) : value
-
-/** Anything else in a header value is an attempt to add another header, or a key that was copied with its line end. */
-const headerText = /^[\x20-\x7e]+$/
-
-const headerName = /^[!#$%&'*+.^_`|~\w-]+$/
 
 /** A path is added to the URL, which would end up in a query; `fetch` takes no credentials in a URL. */
 const checkUrl = (path: string, text: string): string => {
@@ -63,46 +51,11 @@ const checkUrl = (path: string, text: string): string => {
   return url.href.replace(/\/+$/, "")
 }
 
-const checkHeaders = (headers: HeaderValues): void => {
-  for (const [name, value] of Object.entries(headers)) {
-    if (!headerName.test(name)) {
-      throw RouterError.invalidField("headers", "expected names that are valid in HTTP")
-    }
-    if (!headerText.test(unwrap(value))) {
-      throw RouterError.invalidField(`headers.${name}`, "expected visible ASCII characters, without line breaks")
-    }
-  }
-}
-
-/**
- * Trace headers are not for third parties (without a client span none are sent; the router has spans of its own), and no redirect
- * takes a key to another origin.
- */
-const guarded = (transport: HttpClient.HttpClient): HttpClient.HttpClient =>
-  onion(
-    HttpClient.withTracerDisabledWhen(transport, () => true),
-    (request, execute: Execute<HttpClientError.HttpClientError, never>) =>
-      Effect.contextWithEffect((context: Context.Context<never>) =>
-        Effect.provideService(execute(request), FetchHttpClient.RequestInit, {
-          ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
-          redirect: "manual"
-        })
-      )
-  )
-
-const encode = (json: RequestBody.JsonObject): Either.Either<Uint8Array, RouterError.InvalidRequest> =>
-  Either.try({
-    try: () => new TextEncoder().encode(JSON.stringify(json)),
-    // a bigint, a cycle, a nesting without end; the reason may quote what is in it
-    catch: () => RouterError.invalidField("", "expected a body that can be written as JSON")
-  })
-
-const fromEndpoint = (endpoint: Endpoint): Provider => {
-  checkHeaders(endpoint.headers)
-  const headers = Object.fromEntries(Object.entries(endpoint.headers).map(([name, value]) => [name, unwrap(value)]))
+const fromEndpoint = (endpoint: Address): Provider => {
+  const headers = Endpoint.plainHeaders(endpoint.headers)
 
   const toUpstream = (model: string, request: HttpClientRequest.HttpClientRequest) =>
-    Either.map(Either.flatMap(RequestBody.toJson(request), (json) => encode({ ...json, model })), (body) => {
+    Either.map(Either.flatMap(RequestBody.toJson(request), (json) => Endpoint.encode({ ...json, model })), (body) => {
       const own = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !sensitiveHeaders.has(name)))
       return HttpClientRequest.post(endpoint.url(model), {
         headers: { ...own, ...headers },
@@ -115,10 +68,10 @@ const fromEndpoint = (endpoint: Endpoint): Provider => {
       endpoint.address,
       ...Object.entries(endpoint.headers).flatMap(([name, value]) => Redacted.isRedacted(value) ? [] : [name, value])
     ],
-    secrets: Object.values(endpoint.headers).filter((value) => Redacted.isRedacted(value)),
+    secrets: Endpoint.secretsOf(endpoint.headers),
     doneTerminates: endpoint.doneTerminates,
     client: (transport) => {
-      const inner = guarded(transport)
+      const inner = Endpoint.guarded(transport)
       return (model) => {
         // a retry comes with the same request: encoded once
         const encoded = new WeakMap<object, ReturnType<typeof toUpstream>>()
@@ -131,9 +84,6 @@ const fromEndpoint = (endpoint: Endpoint): Provider => {
     }
   }
 }
-
-const bearer = (apiKey: Redacted.Redacted | undefined): HeaderValues =>
-  apiKey === undefined ? {} : { authorization: Redacted.make(`Bearer ${Redacted.value(apiKey)}`) }
 
 /**
  * Any host with an OpenAI-compatible API.
@@ -156,7 +106,7 @@ export const make = (options: Options): Provider => {
     fromEndpoint({
       address: url,
       url: () => url,
-      headers: { ...options.headers, ...bearer(options.apiKey) },
+      headers: { ...options.headers, ...Endpoint.bearer(options.apiKey) },
       doneTerminates: options.doneTerminates ?? false
     })
   )
