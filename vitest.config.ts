@@ -41,7 +41,6 @@ const jsonReport = process.env.VITEST_JSON_REPORT
 export default defineConfig({
   plugins: [tsconfigPaths()],
   test: {
-    include: ["test/**/*.test.ts"],
     setupFiles: ["./vitest.setup.ts"],
     env: { FAST_CHECK_SEED: seed },
     pool: "forks",
@@ -50,6 +49,14 @@ export default defineConfig({
     retry: 0,
     maxConcurrency: 2,
     testTimeout: 60_000, // milliseconds: on a busy machine the laws, at 1,000 runs each, take their time
+    projects: [
+      { extends: true, test: { name: "in process", include: ["test/**/*.test.ts"] } },
+      // the tests of the service once more, over `ChatCompletions.layerRemote` and a gateway (see test/support/router.ts)
+      {
+        extends: true,
+        test: { name: "hosted", include: ["test/ChatCompletions*.test.ts"], env: { ROUTER_DOOR: "hosted" } }
+      }
+    ],
     reporters: jsonReport === undefined ? ["default"] : ["default", ["json", { outputFile: jsonReport }]]
   }
 })

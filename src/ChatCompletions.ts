@@ -25,20 +25,23 @@
  *
  * @since 0.1.0
  */
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { CallScope } from "./internal/callScope.js"
-import * as Tracing from "./internal/tracing.js"
 import * as ResponseCache from "./policy/ResponseCache.js"
 import * as Prompts from "./prompt/Prompts.js"
 import * as Providers from "./provider/Providers.js"
+import * as Remote from "./remote/Remote.js"
+import * as Settings from "./remote/Settings.js"
 import * as Route from "./Route.js"
 import * as RouterDefaults from "./RouterDefaults.js"
-import * as RouterError from "./RouterError.js"
-import * as Delivery from "./service/Delivery.js"
+import type * as RouterError from "./RouterError.js"
+import * as Calls from "./service/Calls.js"
 import * as Guards from "./service/Guards.js"
 import * as Pipeline from "./service/Pipeline.js"
 import * as Plan from "./service/Plan.js"
@@ -89,28 +92,6 @@ export interface Service {
  */
 export class ChatCompletions extends Context.Tag("effect-llm-router/ChatCompletions")<ChatCompletions, Service>() {}
 
-/** The defaults where the layer was built, and nearer to the call those around it. Of the same two the same object comes, checked once. */
-const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> => {
-  const merged = new WeakMap<RouterDefaults.Defaults, RouterDefaults.Defaults>([[built, built]])
-  return Effect.map(RouterDefaults.RouterDefaults, (called) => {
-    const defaults = merged.get(called) ?? RouterDefaults.merge(built, called)
-    merged.set(called, defaults)
-    return defaults
-  })
-}
-
-const attachRoute = (recorder: Route.Recorder) => (error: RouterError.RouterError): RouterError.RouterError =>
-  RouterError.withContext(error, { route: Route.snapshot(recorder) })
-
-/** The attempt that served a stream has failed after all. */
-const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterError) =>
-  Effect.sync(() => {
-    const last = recorder.attempts.pop()
-    if (last !== undefined) {
-      recorder.attempts.push({ ...last, outcome: error._tag })
-    }
-  })
-
 /**
  * The service that carries out the routing in this process.
  *
@@ -126,13 +107,8 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
     const cache = yield* ResponseCache.ResponseCache
     const guards = yield* Guards.make
     const prompts = yield* Effect.serviceOption(Prompts.Prompts)
-    const defaults = currentDefaults(yield* RouterDefaults.RouterDefaults)
-
-    const execute = (
-      request: ChatRequest,
-      kind: "completion" | "stream",
-      recorder: Route.Recorder
-    ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError> =>
+    const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
+    return Calls.make((request, kind, recorder) =>
       Effect.flatMap(defaults, (defaults) =>
         Effect.flatMap(
           Rendering.render(request, { prompts, defaults, recorder }),
@@ -142,37 +118,7 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
           Effect.provideService(ResponseCache.ResponseCache, cache),
           Effect.provideService(Route.CurrentRecorder, recorder)
         )
-
-    return {
-      create: (request) =>
-        Effect.suspend(() => {
-          const recorder = Route.makeRecorder()
-          return execute(request, "completion", recorder).pipe(
-            Effect.flatMap(Delivery.completion),
-            Effect.mapBoth({
-              onFailure: attachRoute(recorder),
-              onSuccess: (completion) => ({ ...completion, route: Route.snapshot(recorder) })
-            }),
-            Tracing.withSpan("ChatCompletions.create")
-          )
-        }),
-      stream: (request) =>
-        Stream.unwrapScoped(Effect.gen(function*() {
-          const recorder = Route.makeRecorder()
-          const scope = yield* Effect.scope
-          const response = yield* execute(request, "stream", recorder).pipe(
-            Effect.provideService(CallScope, scope),
-            Effect.mapError(attachRoute(recorder)),
-            Tracing.withSpan("ChatCompletions.stream")
-          )
-          const route = Route.snapshot(recorder)
-          return Delivery.chunks(response, route.served).pipe(
-            Stream.map((chunk) => ({ ...chunk, route })),
-            Stream.tapError((error) => recordInterruption(recorder, error)),
-            Stream.mapError(attachRoute(recorder))
-          )
-        }))
-    }
+    )
   }
 )
 
@@ -196,6 +142,73 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
  */
 export const layer: Layer.Layer<ChatCompletions, never, Providers.Providers | ResponseCache.ResponseCache> = Layer
   .effect(ChatCompletions, make)
+
+/**
+ * How a hosted router is reached: see `layerRemote`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemoteOptions extends Settings.Options {}
+
+/**
+ * The service that leaves the routing to a hosted router. It fails when an option is out of bounds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeRemote = (
+  options: RemoteOptions = {}
+): Effect.Effect<Service, RouterError.InvalidRequest, HttpClient.HttpClient> =>
+  Effect.flatMap(Settings.make(options), Remote.make)
+
+/**
+ * The same service where a hosted router runs the policies: by default the published one.
+ *
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { ChatCompletions } from "effect-llm-router"
+ * import { Layer, Redacted } from "effect"
+ *
+ * const HostedLive = ChatCompletions.layerRemote({
+ *   apiKey: Redacted.make("a key"),
+ *   timeoutMs: 120_000, // milliseconds, for one request to the router
+ *   retries: { strategy: "backoff" } // none by default: the router has its own
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * The whole request goes there, guardrails and plugins included, with those of `RouterDefaults` that the request has none of (but `backoff`,
+ * `maxRetryAfter` and `cacheFallbacks`). It is checked here first, and so is every answer: a stream is committed by its first content and ends
+ * when it is complete, and `timeout.totalTimeout` is kept here too. Breakers, budgets and limits are the router's own affair.
+ *
+ * Errors are of the same classes, and name the router's host as their target. A `Gateway` of this library tells also which class an error had
+ * over there, and its route; of another router the route has the requests that were made to it, and nothing of its cache.
+ *
+ * Throws `InvalidRequest` when an option is out of bounds.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRemote = (
+  options: RemoteOptions = {}
+): Layer.Layer<ChatCompletions, never, HttpClient.HttpClient> =>
+  Layer.effect(ChatCompletions, Remote.make(Either.getOrThrowWith(Settings.make(options), (error) => error)))
+
+/**
+ * `layerRemote` with the key in the variable `ORQ_API_KEY`, and in `ORQ_SERVER_URL` where the router is, if it is not the published one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRemoteConfig = (
+  options: Omit<RemoteOptions, "apiKey" | "serverURL"> = {}
+): Layer.Layer<ChatCompletions, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.unwrapEffect(Config.mapAttempt(remoteConfig, (config) => layerRemote({ ...options, ...config })))
+
+const remoteConfig = Config.all({
+  apiKey: Config.redacted("ORQ_API_KEY"),
+  serverURL: Config.withDefault(Config.string("ORQ_SERVER_URL"), Settings.defaultServerURL)
+})
 
 /**
  * The whole completion of a request: see `Service.create`.

@@ -6,6 +6,7 @@
  * | `POST /v2/router/chat/completions` | the published path |
  * | `POST /v1/chat/completions` | the path of OpenAI's clients |
  * | `GET /v1/models` | the models of the options |
+ * | `GET /v1/models/{id}` | one of them |
  * | `GET /health` | whether requests are taken, and to whoever has a key the state of the targets |
  *
  * Both paths take the same body: a chat request in snake_case, with the routing members (`retry`, `fallbacks`, `cache`, …) or without. The
@@ -44,6 +45,7 @@
  */
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import type * as HttpServer from "@effect/platform/HttpServer"
+import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -57,9 +59,8 @@ import * as ChatCompletions from "./ChatCompletions.js"
 import * as Access from "./gateway/Access.js"
 import * as Chat from "./gateway/Chat.js"
 import * as Gate from "./gateway/Gate.js"
+import * as Handler from "./gateway/Handler.js"
 import * as Pages from "./gateway/Pages.js"
-import * as Problem from "./gateway/Problem.js"
-import * as Reply from "./gateway/Reply.js"
 import * as Server from "./gateway/Server.js"
 import * as RouterError from "./RouterError.js"
 
@@ -156,13 +157,6 @@ const validated = (options: Options) => ({
 
 const completionPaths = ["/v2/router/chat/completions", "/v1/chat/completions"] as const
 
-const otherMethods = { POST: ["GET", "PUT", "PATCH", "DELETE"], GET: ["POST", "PUT", "PATCH", "DELETE"] } as const
-
-const wrongMethod = (allow: keyof typeof otherMethods) =>
-  Effect.succeed(
-    Reply.problem(Problem.make(405, `expected the method ${allow}`, { headers: { allow } }))
-  )
-
 /** The handlers answer by themselves when they are interrupted. */
 const uninterruptible = { uninterruptible: true }
 
@@ -176,15 +170,13 @@ const addRoutes = (
     const startedAtMillis = yield* Clock.currentTimeMillis
     const pages = yield* Pages.make({ ...options, gate, startedAtMillis })
     const routes = [
-      ...completionPaths.map((path) => ["POST", path, chat] as const),
-      ["GET", "/v1/models", pages.models] as const,
-      ["GET", "/health", pages.health] as const
-    ]
-    for (const [method, path, handler] of routes) {
-      yield* httpRouter.add(method, path, handler, uninterruptible)
-      for (const other of otherMethods[method]) {
-        yield* httpRouter.add(other, path, wrongMethod(method))
-      }
+      ...completionPaths.map((path) => [path, Handler.only("POST", chat)] as const),
+      ["/v1/models", Handler.only("GET", pages.models)],
+      ["/v1/models/*", Handler.only("GET", pages.model)],
+      ["/health", Handler.only("GET", pages.health)]
+    ] as const
+    for (const [path, handler] of routes) {
+      yield* httpRouter.add("*", path, Handler.identified(handler), uninterruptible)
     }
   })
 
@@ -285,10 +277,10 @@ export const layerDrain = ({ server }: DrainOptions = {}): Layer.Layer<never, ne
         : server.stopListening.pipe(Effect.zipRight(drain), Effect.zipRight(server.hangUp(Gate.farewell)))
     )))
 
-const nothingHere = HttpLayerRouter.add(
-  "*",
-  "*",
-  Effect.succeed(Reply.problem(Problem.make(404, "there is nothing at this path")))
+/** No route is found for a path that cannot be decoded either. */
+const nothingHere = HttpLayerRouter.middleware<{ handles: HttpServerError.RouteNotFound }>()(
+  (found) => Effect.catchTag(found, "RouteNotFound", ({ request }) => Handler.identified(Handler.nothingHere)(request)),
+  { global: true }
 )
 
 /**

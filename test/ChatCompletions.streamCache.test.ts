@@ -22,6 +22,7 @@ const folded = (chunks: ReadonlyArray<ChatCompletions.RoutedChunk>) => {
 /** Everything that an answer can hold. */
 const rich = {
   id: "rich",
+  created: 1700000000,
   model: "x",
   choices: [
     {

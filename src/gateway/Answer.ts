@@ -101,5 +101,5 @@ export const done: Uint8Array = encoder.encode(event(Sse.done))
  * @since 0.1.0
  * @category encoding
  */
-export const failed = (problem: Problem.Problem): Uint8Array =>
-  encoder.encode(event(JSON.stringify(Problem.toBody(problem))))
+export const failed = (problem: Problem.Problem, reports: boolean): Uint8Array =>
+  encoder.encode(event(JSON.stringify(Problem.toBody(problem, reports))))

@@ -14,10 +14,12 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as ChatCompletions from "../ChatCompletions.js"
 import * as ChatRequest from "../wire/ChatRequest.js"
+import * as RouterReport from "../wire/RouterReport.js"
 import type * as Access from "./Access.js"
 import * as Answer from "./Answer.js"
 import * as Body from "./Body.js"
 import type * as Gate from "./Gate.js"
+import type * as Handler from "./Handler.js"
 import * as Problem from "./Problem.js"
 import * as Reply from "./Reply.js"
 
@@ -60,18 +62,24 @@ const withClientsTime = (
   return Effect.succeed({ ...request, timeout: { ...timeout, totalTimeout } })
 }
 
-const statedBy = (request: ChatRequest.ChatRequest, id: string): Effect.Effect<Answer.Stated> =>
+interface Call extends Answer.Stated {
+  /** Whether the client wants reports. */
+  readonly reports: boolean
+}
+
+const callOf = (request: ChatRequest.ChatRequest, id: string, reports: boolean): Effect.Effect<Call> =>
   Effect.map(Clock.currentTimeMillis, (millis) => ({
+    reports,
     id: `chatcmpl-${id}`,
     created: Math.floor(millis / 1000),
     model: request.model ?? ""
   }))
 
-const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, stated: Answer.Stated) =>
+const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, call: Call) =>
   Effect.mapBoth(router.create(request), {
     onFailure: Problem.ofRouterError,
     onSuccess: (completion) =>
-      Reply.json(200, Answer.completion(completion, stated), Reply.routeHeaders(completion.route))
+      Reply.json(200, Answer.completion(completion, call), Reply.routeHeaders(completion.route, call.reports))
   })
 
 const eventHeaders = {
@@ -86,14 +94,14 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.logError("the gateway failed to answer a request", cause)
 
 /** The last event of a stream that breaks. A client that left hears nothing any more. */
-const ending = (cause: Cause.Cause<Problem.Problem>): Stream.Stream<Uint8Array> => {
+const ending = (reports: boolean) => (cause: Cause.Cause<Problem.Problem>): Stream.Stream<Uint8Array> => {
   if (Cause.isInterruptedOnly(cause)) {
     return Stream.fromEffect(Effect.interrupt)
   }
   const problem = Cause.failureOption(cause)
   return Option.isSome(problem)
-    ? Stream.succeed(Answer.failed(problem.value))
-    : Stream.unwrap(Effect.as(report(cause), Stream.succeed(Answer.failed(Problem.internal))))
+    ? Stream.succeed(Answer.failed(problem.value, reports))
+    : Stream.unwrap(Effect.as(report(cause), Stream.succeed(Answer.failed(Problem.internal, reports))))
 }
 
 /**
@@ -103,7 +111,7 @@ const ending = (cause: Cause.Cause<Problem.Problem>): Stream.Stream<Uint8Array> 
 const streamed = (
   { gate, router }: Door,
   request: ChatRequest.ChatRequest,
-  stated: Answer.Stated,
+  call: Call,
   passage: Gate.Passage
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, Scope.Scope> =>
   Effect.gen(function*() {
@@ -117,7 +125,8 @@ const streamed = (
       })
     )
     passage.streaming = true
-    const withUsage = request.streamOptions?.includeUsage === true
+    // a router takes what there is, as it does from a provider
+    const withUsage = request.streamOptions?.includeUsage === true || call.reports
     const more = Stream.repeatEffectChunkOption(Effect.suspend(() =>
       gate.isOver()
         ? Effect.fail(Option.some(Problem.shuttingDown))
@@ -125,18 +134,20 @@ const streamed = (
     ))
     const body = Stream.fromChunk(first).pipe(
       Stream.concat(Chunk.isEmpty(first) ? Stream.empty : more),
-      Stream.mapChunks((chunks) => Chunk.of(Answer.events(Chunk.toReadonlyArray(chunks), stated, withUsage))),
+      Stream.mapChunks((chunks) => Chunk.of(Answer.events(Chunk.toReadonlyArray(chunks), call, withUsage))),
       Stream.concat(Stream.succeed(Answer.done)),
-      Stream.catchAllCause(ending)
+      Stream.catchAllCause(ending(call.reports))
     )
     const [head] = first
-    return HttpServerResponse.stream(body, { headers: { ...eventHeaders, ...Reply.routeHeaders(head?.route) } })
+    const routeHeaders = Reply.routeHeaders(head?.route, call.reports)
+    return HttpServerResponse.stream(body, { headers: { ...eventHeaders, ...routeHeaders } })
   })
 
 const answer = (
   door: Door,
   request: HttpServerRequest.HttpServerRequest,
-  id: string
+  id: string,
+  reports: boolean
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, Scope.Scope> =>
   Effect.gen(function*() {
     const refused = door.access(request)
@@ -147,15 +158,15 @@ const answer = (
     yield* Body.checkType(request)
     const body = yield* Body.chatRequest(request, door.maxBodyBytes)
     const chat = yield* withClientsTime(body, request.headers[timeoutHeader])
-    const stated = yield* statedBy(chat, id)
-    return yield* chat.stream === true ? streamed(door, chat, stated, passage) : whole(door.router, chat, stated)
+    const call = yield* callOf(chat, id, reports)
+    return yield* chat.stream === true ? streamed(door, chat, call, passage) : whole(door.router, chat, call)
   })
 
 /** An interruption is of the client, who hears nothing any more, or of the gate, and then the client is told. */
-const onCause = (gate: Gate.Gate) => (cause: Cause.Cause<Problem.Problem>) => {
+const onCause = (gate: Gate.Gate, reports: boolean) => (cause: Cause.Cause<Problem.Problem>) => {
   const problem = Cause.failureOption(cause)
   if (Option.isSome(problem)) {
-    return Effect.succeed(Reply.problem(problem.value))
+    return Effect.succeed(Reply.problem(problem.value, reports))
   }
   if (Cause.isInterruptedOnly(cause)) {
     return gate.isOver() ? Effect.succeed(Reply.farewell) : Effect.interrupt
@@ -169,15 +180,12 @@ const onCause = (gate: Gate.Gate) => (cause: Cause.Cause<Problem.Problem>) => {
  * @since 0.1.0
  * @category constructors
  */
-export const handler = (door: Door) => (request: HttpServerRequest.HttpServerRequest) =>
-  Effect.flatMap(
-    Reply.requestId(request.headers["x-request-id"]),
-    (id) =>
-      Effect.interruptible(answer(door, request, id)).pipe(
-        Effect.catchAllCause(onCause(door.gate)),
-        Effect.map(HttpServerResponse.setHeader("x-request-id", id)),
-        Effect.map((response) =>
-          door.gate.isClosing() ? HttpServerResponse.setHeader(response, "connection", "close") : response
-        )
-      )
+export const handler = (door: Door): Handler.Handler => (request, id) => {
+  const reports = request.headers[RouterReport.requestHeader] !== undefined
+  return Effect.interruptible(answer(door, request, id, reports)).pipe(
+    Effect.catchAllCause(onCause(door.gate, reports)),
+    Effect.map((response) =>
+      door.gate.isClosing() ? HttpServerResponse.setHeader(response, "connection", "close") : response
+    )
   )
+}

@@ -3,8 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,6 +11,8 @@ import * as Providers from "../provider/Providers.js"
 import * as Resilience from "../Resilience.js"
 import type * as Access from "./Access.js"
 import type * as Gate from "./Gate.js"
+import type * as Handler from "./Handler.js"
+import * as Problem from "./Problem.js"
 import * as Reply from "./Reply.js"
 
 /**
@@ -32,30 +33,46 @@ export interface Options {
  * @category models
  */
 export interface Pages {
-  readonly models: Page
-  readonly health: Page
+  readonly models: Handler.Handler
+  /** One model: the rest of the path is its id, slashes included. */
+  readonly model: Handler.Handler
+  readonly health: Handler.Handler
 }
-
-type Page = (
-  request: HttpServerRequest.HttpServerRequest
-) => Effect.Effect<HttpServerResponse.HttpServerResponse>
 
 const providerOf = (model: string): string => model.slice(0, Math.max(0, model.indexOf("/")))
 
+const modelOf = (id: string, startedAtMillis: number) => ({
+  id,
+  object: "model",
+  created: Math.floor(startedAtMillis / 1000),
+  owned_by: providerOf(id)
+})
+
+/** For those who have access. */
+const guarded = (access: Access.Access, handler: Handler.Handler): Handler.Handler => (request, id) => {
+  const refused = access(request)
+  return refused === undefined ? handler(request, id) : Effect.succeed(Reply.problem(refused))
+}
+
 const listOf = ({ models, startedAtMillis }: Options, providers: ReadonlyArray<string>) => ({
   object: "list",
-  data: models.map((id) => ({
-    id,
-    object: "model",
-    created: Math.floor(startedAtMillis / 1000),
-    owned_by: providerOf(id)
-  })),
+  data: models.map((id) => modelOf(id, startedAtMillis)),
   // a member that OpenAI's list does not have: of a provider any model may be called
   providers
 })
 
+const notListed = Reply.problem(
+  Problem.make(404, "there is no model of that id in the list", { code: "model_not_found", param: "model" })
+)
+
+const model = ({ models, startedAtMillis }: Options): Handler.Handler => () =>
+  Effect.map(
+    HttpLayerRouter.params,
+    ({ "*": id }) => id !== undefined && models.includes(id) ? Reply.json(200, modelOf(id, startedAtMillis)) : notListed
+  )
+
 /** A probe has no key: it hears whether requests are taken, and nothing else. */
-const health = ({ access, gate }: Options, context: Context.Context<never>): Page => (request) =>
+const health = ({ access, gate }: Options, context: Context.Context<never>): Handler.Handler => (request) =>
   Effect.gen(function*() {
     const status = gate.isClosing() ? "draining" : "ok"
     const details = access(request) === undefined
@@ -81,10 +98,8 @@ export const make = (options: Options): Effect.Effect<Pages> =>
     })
     const models = listOf(options, known)
     return {
-      models: (request) => {
-        const refused = options.access(request)
-        return Effect.succeed(refused === undefined ? Reply.json(200, models) : Reply.problem(refused))
-      },
+      models: guarded(options.access, () => Effect.succeed(Reply.json(200, models))),
+      model: guarded(options.access, model(options)),
       health: health(options, context)
     }
   })

@@ -12,6 +12,7 @@ import type { Route } from "../Route.js"
 import type * as RouterError from "../RouterError.js"
 import * as Keys from "../wire/Keys.js"
 import * as RequestKeys from "../wire/RequestKeys.js"
+import * as RouterReport from "../wire/RouterReport.js"
 
 /**
  * @since 0.1.0
@@ -26,6 +27,8 @@ export interface Problem {
   readonly code: string
   /** When it is worth while to ask again. Sent in whole seconds, one at least. */
   readonly retryAfter?: Duration.Duration | undefined
+  /** What exactly it is, for a router that is the client (see `ChatCompletions.layerRemote`). */
+  readonly report?: RouterReport.Report | undefined
   /** What was tried before. */
   readonly route?: Route | undefined
   /** More headers: `allow`, `connection`. */
@@ -154,12 +157,12 @@ const passes = ({ code, status }: Problem): boolean =>
  * nothing with a prompt that was too long for a stand-in. Where none may pass, the last one is told.
  */
 const ofAll = ({ failures, route }: RouterError.AllTargetsFailed<RouterError.TargetError>): Problem => {
-  const problems = failures.map(ofRouterError)
+  const problems = failures.map(told)
   const passing = problems.filter(passes)
-  const told = passing.at(-1) ?? problems.at(-1) ?? internal
-  return told.retryAfter === undefined
-    ? { ...told, route }
-    : { ...told, route, retryAfter: soonest(passing.map(({ retryAfter }) => retryAfter)) }
+  const last = passing.at(-1) ?? problems.at(-1) ?? internal
+  return last.retryAfter === undefined
+    ? { ...last, route }
+    : { ...last, route, retryAfter: soonest(passing.map(({ retryAfter }) => retryAfter)) }
 }
 
 /**
@@ -186,6 +189,12 @@ const ofAll = ({ failures, route }: RouterError.AllTargetsFailed<RouterError.Tar
  * @category constructors
  */
 export const ofRouterError = (error: RouterError.RouterError): Problem => {
+  const problem = told(error)
+  // what is wrong with the gateway itself is not for its clients
+  return problem.code === internal.code ? problem : { ...problem, report: RouterReport.encode(error) }
+}
+
+const told = (error: RouterError.RouterError): Problem => {
   const { route } = error
   switch (error._tag) {
     case "InvalidRequest":
@@ -246,16 +255,19 @@ export const ofRouterError = (error: RouterError.RouterError): Problem => {
     case "StreamTruncated":
       return make(502, "the provider gave no proper answer", { route })
     case "StreamInterrupted":
-      return { ...ofRouterError(error.cause), route }
+      return { ...told(error.cause), route }
     case "AllTargetsFailed":
       return ofAll(error)
   }
 }
 
 /**
- * The body of an error answer, and the data of an error in a stream.
+ * The body of an error answer, and the data of an error in a stream: with a report for a client that wants them.
  *
  * @since 0.1.0
  * @category encoding
  */
-export const toBody = ({ code, message, param, type }: Problem) => ({ error: { message, type, param, code } })
+export const toBody = ({ code, message, param, report, type }: Problem, reports = false) => ({
+  error: { message, type, param, code },
+  ...(reports && report && { router: report })
+})

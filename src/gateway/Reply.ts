@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import type { Route } from "../Route.js"
+import * as RouterReport from "../wire/RouterReport.js"
 import * as Problem from "./Problem.js"
 
 /**
@@ -36,21 +37,23 @@ export const requestId = (given: string | undefined): Effect.Effect<string> =>
     : Effect.map(Effect.all([word, word, word, word]), (words) => `req_${words.join("")}`)
 
 /**
- * The route of a call as headers: the target that served (`x-router-model`), how many attempts there were (`x-router-attempts`), and what the
- * cache did (`x-router-cache`).
+ * The route of a call as headers: the target that served (`x-router-model`), how many attempts there were (`x-router-attempts`), what the cache
+ * did (`x-router-cache`), and for a client that wants reports all of it.
  *
  * @since 0.1.0
  * @category encoding
  */
-export const routeHeaders = (route: Route | undefined): Record<string, string> => {
+export const routeHeaders = (route: Route | undefined, reports: boolean): Record<string, string> => {
   if (route === undefined) {
     return {}
   }
   const { attempts, cache, served } = route
+  const whole = reports ? RouterReport.encodeRoute(route) : undefined
   return {
     ...(isVisible(served) ? { "x-router-model": served } : undefined),
     "x-router-attempts": String(attempts.length),
-    "x-router-cache": cache
+    "x-router-cache": cache,
+    ...(whole === undefined ? undefined : { [RouterReport.routeHeader]: whole })
   }
 }
 
@@ -89,15 +92,15 @@ export const farewell: HttpServerResponse.HttpServerResponse = HttpServerRespons
 )
 
 /**
- * The answer that says what is wrong.
+ * The answer that says what is wrong, with a report for a client that wants them.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const problem = (problem: Problem.Problem): HttpServerResponse.HttpServerResponse => {
+export const problem = (problem: Problem.Problem, reports = false): HttpServerResponse.HttpServerResponse => {
   const { headers, retryAfter, route, status } = problem
-  return json(status, Problem.toBody(problem), {
-    ...routeHeaders(route),
+  return json(status, Problem.toBody(problem, reports), {
+    ...routeHeaders(route, reports),
     ...(retryAfter && { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(retryAfter)))) }),
     ...headers
   })

@@ -6,8 +6,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
+import type { Duplex } from "node:stream"
 import * as RouterError from "../RouterError.js"
 import * as Gate from "./Gate.js"
+import * as Refusal from "./Refusal.js"
 
 /**
  * How long a client may take to send the headers of a request: 10 seconds. They are one or two packets; Node's own 60 seconds let a
@@ -65,11 +67,46 @@ const maxCheckMillis = 30_000
  * @category models
  */
 export class GatewayServer extends Http.Server {
-  readonly #open = new Set<Http.ServerResponse>()
+  readonly #open = new Set<Http.ServerResponse<Http.IncomingMessage>>()
+  readonly #refused = new WeakSet<Duplex>()
 
   constructor(options: Http.ServerOptions) {
     super(options)
     this.on("request", (request: Http.IncomingMessage, response: Http.ServerResponse) => this.#watch(request, response))
+    this.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+      // there is one for every packet that comes after the first
+      if (!this.#refused.has(socket)) {
+        this.#refused.add(socket)
+        this.#refuse(error, socket)
+      }
+    })
+    this.on("checkExpectation", (_: Http.IncomingMessage, response: Http.ServerResponse) => {
+      const { body, headers, status } = Refusal.toLast(Refusal.expectation)
+      response.writeHead(status, headers).end(body)
+    })
+  }
+
+  /**
+   * Nothing here is upgraded. For a listener Node would take the body from a request that offers to go on in another protocol, as some
+   * clients do with every request (`upgrade: h2c`).
+   */
+  override listenerCount(...args: Parameters<Http.Server["listenerCount"]>): number {
+    return args[0] === "upgrade" ? 0 : super.listenerCount(...args)
+  }
+
+  /** The answers to the requests before it, which came whole, go first. */
+  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const open = [...this.#open].filter(({ req }) => req.socket === socket)
+    const before = open.find(({ req }) => req.complete)
+    // in the middle of an answer another one would be taken for a part of it
+    const isAnswering = open.some(({ headersSent, req }) => headersSent && !req.complete)
+    if (!socket.writable || isAnswering || error.code === "ECONNRESET") {
+      socket.destroy()
+    } else if (before === undefined) {
+      socket.end(Refusal.toWire(Refusal.toLast(Refusal.ofCode(error.code))), () => socket.destroy())
+    } else {
+      before.once("close", () => this.#refuse(error, socket))
+    }
   }
 
   #watch({ socket }: Http.IncomingMessage, response: Http.ServerResponse): void {

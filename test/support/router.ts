@@ -1,6 +1,13 @@
 import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
 import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
+import { behindGateway } from "./hosted.js"
+
+/**
+ * Where the policies of a test run: in the layer under test, or in another one behind a gateway. The tests of the service run with both (see
+ * vitest.config.ts).
+ */
+export const isHosted = process.env.ROUTER_DOOR === "hosted"
 
 /** The router over a scripted transport, for the providers that the script names. */
 export const scripted = (
@@ -8,7 +15,7 @@ export const scripted = (
   apiKey?: Redacted.Redacted
 ) => {
   const names = [...new Set(Object.keys(script).map((target) => target.split("/")[0]!)), "other"]
-  return ChatCompletions.layer.pipe(
+  const router = ChatCompletions.layer.pipe(
     Layer.provide([
       Providers.layer(Object.fromEntries(
         names.map((name) => [name, OpenAiCompatible.make({ baseUrl: Testing.baseUrl(name), apiKey })])
@@ -17,6 +24,7 @@ export const scripted = (
     ]),
     Layer.provideMerge(Testing.layerTransport(script))
   )
+  return isHosted ? behindGateway(router) : router
 }
 
 /** Runs an effect to its end while a day passes on the test's clock. */

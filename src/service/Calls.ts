@@ -1,0 +1,92 @@
+/**
+ * The service, over whatever carries a request out: each call has its own route, and its errors hold it.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Service } from "../ChatCompletions.js"
+import { CallScope } from "../internal/callScope.js"
+import * as Tracing from "../internal/tracing.js"
+import * as Route from "../Route.js"
+import * as RouterDefaults from "../RouterDefaults.js"
+import * as RouterError from "../RouterError.js"
+import type { ChatRequest } from "../wire/ChatRequest.js"
+import * as Delivery from "./Delivery.js"
+
+/**
+ * Carries a request out and gives a settled response. What it does is noted in the recorder.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Execute {
+  (
+    request: ChatRequest,
+    kind: "completion" | "stream",
+    recorder: Route.Recorder
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError>
+}
+
+/**
+ * The defaults where a service was built, and nearer to the call those around it. Of the same two the same object comes, checked once.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> => {
+  const merged = new WeakMap<RouterDefaults.Defaults, RouterDefaults.Defaults>([[built, built]])
+  return Effect.map(RouterDefaults.RouterDefaults, (called) => {
+    const defaults = merged.get(called) ?? RouterDefaults.merge(built, called)
+    merged.set(called, defaults)
+    return defaults
+  })
+}
+
+const attachRoute = (recorder: Route.Recorder) => (error: RouterError.RouterError): RouterError.RouterError =>
+  RouterError.withContext(error, { route: Route.snapshot(recorder) })
+
+/** The attempt that served a stream has failed after all. */
+const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterError) =>
+  Effect.sync(() => {
+    const last = recorder.attempts.pop()
+    if (last !== undefined) {
+      recorder.attempts.push({ ...last, outcome: error._tag })
+    }
+  })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (execute: Execute): Service => ({
+  create: (request) =>
+    Effect.suspend(() => {
+      const recorder = Route.makeRecorder()
+      return execute(request, "completion", recorder).pipe(
+        Effect.flatMap(Delivery.completion),
+        Effect.mapBoth({
+          onFailure: attachRoute(recorder),
+          onSuccess: (completion) => ({ ...completion, route: Route.snapshot(recorder) })
+        }),
+        Tracing.withSpan("ChatCompletions.create")
+      )
+    }),
+  stream: (request) =>
+    Stream.unwrapScoped(Effect.gen(function*() {
+      const recorder = Route.makeRecorder()
+      const scope = yield* Effect.scope
+      const response = yield* execute(request, "stream", recorder).pipe(
+        Effect.provideService(CallScope, scope),
+        Effect.mapError(attachRoute(recorder)),
+        Tracing.withSpan("ChatCompletions.stream")
+      )
+      const route = Route.snapshot(recorder)
+      return Delivery.chunks(response, route.served).pipe(
+        Stream.map((chunk) => ({ ...chunk, route })),
+        Stream.tapError((error) => recordInterruption(recorder, error)),
+        Stream.mapError(attachRoute(recorder))
+      )
+    }))
+})
