@@ -225,6 +225,22 @@ describe("a request that is wrong", () => {
   }
 })
 
+describe("a request with very many targets", () => {
+  const many = (name: string) => Array.from({ length: 20_000 }, (_, index) => ({ model: `${name}/${index}` }))
+
+  it.effect("that are unknown: the first ten are named", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(create({ model: "a/large", messages, fallbacks: many("nobody") }))
+      assert.strictEqual(error._tag === "InvalidRequest" && error.issues.length, 10)
+    }).pipe(Effect.provide(scripted({ "a/large": Testing.completion("Hello") }))))
+
+  it.effect("is served by the first", () =>
+    Effect.gen(function*() {
+      const completion = yield* create({ model: "a/large", messages, fallbacks: [...many("a"), ...many("a")] })
+      assert.strictEqual(completion.route.served, "a/large")
+    }).pipe(Effect.provide(scripted({ "a": Testing.completion("Hello") }))))
+})
+
 describe("loadBalancer", () => {
   const request: ChatRequest.ChatRequest = {
     model: "Model 3", // never called

@@ -15,8 +15,8 @@ export interface Found {
 
 type Path = ReadonlyArray<PropertyKey>
 
-/** How many issues an error lists. More of them would be noise of one cause. */
-const maxIssues = 10
+/** @internal How many issues an error lists. More of them would be noise of one cause. */
+export const maxIssues = 10
 
 /** How much of a member's name is shown. Names are the caller's, some of them free. */
 const maxNameLength = 64

@@ -42,8 +42,21 @@ const targetClient = (plan: Plan.Plan, guards: Guards.Guards, target: Providers.
 
 const isSameTarget = (a: Providers.Target, b: Providers.Target): boolean => a.id === b.id
 
-const targetsFrom = (head: Providers.Target, plan: Plan.Plan): Arr.NonEmptyArray<Providers.Target> =>
-  Arr.dedupeWith([head, ...plan.fallbacks], isSameTarget)
+/** A request may list thousands of targets. */
+const distinct = (targets: Iterable<Providers.Target>): ReadonlyArray<Providers.Target> => {
+  const byId = new Map<string, Providers.Target>()
+  for (const target of targets) {
+    if (!byId.has(target.id)) {
+      byId.set(target.id, target)
+    }
+  }
+  return Array.from(byId.values())
+}
+
+const targetsFrom = (head: Providers.Target, plan: Plan.Plan): Arr.NonEmptyReadonlyArray<Providers.Target> => [
+  head,
+  ...distinct(plan.fallbacks).filter((target) => !isSameTarget(target, head))
+]
 
 interface Draw {
   readonly head: Providers.Target
@@ -63,7 +76,7 @@ const lastResorts: ReadonlyArray<Guards.Standing> = ["down", "waiting"]
  */
 const draw = (plan: Plan.Plan, { standing }: Guards.Guards): Effect.Effect<Draw> => {
   const byWeight = Effect.map(LoadBalancer.pick(plan.heads), (head): Draw => ({ head, forced: undefined }))
-  const all = Arr.dedupeWith([...plan.heads.map(({ value }) => value), ...plan.fallbacks], isSameTarget)
+  const all = distinct([...plan.heads.map(({ value }) => value), ...plan.fallbacks])
   if (standing === undefined || all.length === 1) {
     return byWeight
   }

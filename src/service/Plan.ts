@@ -5,8 +5,8 @@
  * @since 0.1.0
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
+import * as Issues from "../internal/issues.js"
 import * as CacheKey from "../policy/CacheKey.js"
 import type * as LoadBalancer from "../policy/LoadBalancer.js"
 import type * as ResponseCache from "../policy/ResponseCache.js"
@@ -70,15 +70,25 @@ interface Named {
   readonly path: string
 }
 
-/** Resolves every target, and reports each that cannot be. */
+/** Resolves every target, and reports each that cannot be, up to as many as are of use. */
 const resolveAll = (
   models: ReadonlyArray<Named>,
   providers: Providers.Service
 ): Result<ReadonlyArray<Providers.Target>> => {
-  const [errors, targets] = Arr.separate(models.map(({ model, path }) => providers.resolve(model, path)))
-  return errors.length === 0
-    ? Either.right(targets)
-    : Either.left(new RouterError.InvalidRequest({ issues: errors.flatMap((error) => error.issues) }))
+  const targets: Array<Providers.Target> = []
+  let issues: ReadonlyArray<RouterError.Issue> = []
+  for (const { model, path } of models) {
+    const target = providers.resolve(model, path)
+    if (Either.isRight(target)) {
+      targets.push(target.right)
+    } else {
+      issues = [...issues, ...target.left.issues]
+      if (issues.length >= Issues.maxIssues) {
+        break
+      }
+    }
+  }
+  return issues.length === 0 ? Either.right(targets) : Either.left(new RouterError.InvalidRequest({ issues }))
 }
 
 /** The models of which one is drawn, with their weights: the one of the request, unless there is a load balancer. */
