@@ -75,6 +75,11 @@ const callsItself = HttpServer.addressFormattedWith((url) =>
   )
 )
 
+// npm passes a Ctrl-C on to a process that has it from the terminal already: the second signal must not cut the first one's drain short
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {})
+}
+
 NodeRuntime.runMain(Effect.scoped(Effect.provide(
   Effect.zipRight(announce, once ? callsItself : Effect.never),
   gateway

@@ -125,9 +125,10 @@ describe("a request", () => {
     Effect.gen(function*() {
       const running = yield* gateway(script)
       const body = JSON.stringify(request)
-      const chunked = `POST ${v1} HTTP/1.1\r\n${host}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${
-        [...body].map((one) => `1;a=b\r\n${one}\r\n`).join("")
-      }0\r\nx-trailer: a\r\n\r\n`
+      const chunked =
+        `POST ${v1} HTTP/1.1\r\n${host}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${
+          [...body].map((one) => `1;a=b\r\n${one}\r\n`).join("")
+        }0\r\nx-trailer: a\r\n\r\n`
       const whole = raw(v1, request, last)
       const answers = yield* heard(running.port, chunked + raw(v1, request), ...whole.match(/[^]{1,40}/g) ?? [])
       assert.deepStrictEqual(
@@ -201,7 +202,10 @@ describe("a request", () => {
       assert.strictEqual(yield* status("authorization: Bearer key\r\ncontent-type: text/plain\r\n"), "200")
       assert.strictEqual(yield* status("authorization: Bearer key\r\ncontent-length: 1\r\n"), "400")
       assert.strictEqual(yield* status("authorization: Bearer key\r\nx-request-id: a\r\nx-request-id: b\r\n"), "200")
-      assert.strictEqual(yield* status("authorization: Bearer key\r\nx-request-timeout-ms: 1\r\nx-request-timeout-ms: 2\r\n"), "400")
+      assert.strictEqual(
+        yield* status("authorization: Bearer key\r\nx-request-timeout-ms: 1\r\nx-request-timeout-ms: 2\r\n"),
+        "400"
+      )
     }))
 
   it.scopedLive("has a key with odd characters, or an odd one of its own", () =>
@@ -236,7 +240,8 @@ describe("a body", () => {
         "variables":{"__proto__":{"polluted":1}},"retry":{"__proto__":{"count":9}}}`
       assert.strictEqual((yield* text(running, body)).status, 200)
       assert.isFalse("polluted" in {})
-      const variable = `{"model":"a/x","messages":[{"role":"user","content":"{{__proto__}}{{constructor}}"}],"variables":{}}`
+      const variable =
+        `{"model":"a/x","messages":[{"role":"user","content":"{{__proto__}}{{constructor}}"}],"variables":{}}`
       assert.strictEqual(errorOf(yield* text(running, variable)).status, 400)
     }))
 
@@ -273,7 +278,11 @@ describe("a body", () => {
       yield* post(running, { ...request, messages: many.map(() => ({ role: "nobody" })) })
       yield* post(running, { ...request, variables: Object.fromEntries(many.map((index) => [`v${index}`, "{{a}}"])) })
       yield* post(running, { ...request, messages: [{ role: "user", content: "{{".repeat(1_000_000) }] })
-      yield* post(running, { ...request, variables: {}, messages: [{ role: "user", content: "{{a}}".repeat(200_000) }] })
+      yield* post(running, {
+        ...request,
+        variables: {},
+        messages: [{ role: "user", content: "{{a}}".repeat(200_000) }]
+      })
       assert.isBelow(performance.now() - begun, 10_000)
       assert.strictEqual((yield* post(running, request)).status, 200)
     }))

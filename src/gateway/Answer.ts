@@ -7,6 +7,7 @@ import type { RoutedChunk, RoutedCompletion } from "../ChatCompletions.js"
 import { isObject } from "../internal/wire.js"
 import * as ResponseKeys from "../wire/ResponseKeys.js"
 import * as Sse from "../wire/Sse.js"
+import * as FinishReason from "./FinishReason.js"
 import * as Problem from "./Problem.js"
 
 /**
@@ -21,6 +22,8 @@ export interface Stated {
   readonly created: number
   /** The model that was asked for. */
   readonly model: string
+  /** Whether the client wants reports: it is a router then, which reads whatever words a provider has. */
+  readonly reports: boolean
 }
 
 type Wire = { readonly [member: string]: unknown }
@@ -34,8 +37,13 @@ const withHead = (wire: Wire, stated: Stated, object: string): Wire => ({
 })
 
 /** `null` is absent in here, and must be there as `null` out there. */
-const withFinishReason = (choice: unknown): unknown =>
-  isObject(choice) ? { ...choice, finish_reason: choice.finish_reason ?? null } : choice
+const withFinishReason = ({ reports }: Stated) => (choice: unknown): unknown => {
+  if (!isObject(choice)) {
+    return choice
+  }
+  const { finish_reason = null } = choice
+  return reports ? { ...choice, finish_reason } : { ...choice, ...FinishReason.toWire(finish_reason) }
+}
 
 const withMessage = (choice: unknown): unknown => {
   if (!isObject(choice) || !isObject(choice.message)) {
@@ -57,11 +65,11 @@ const mapChoices = (wire: Wire, f: (choice: unknown) => unknown): Wire =>
 export const completion = ({ route: _, ...completion }: RoutedCompletion, stated: Stated): Wire =>
   mapChoices(
     withHead(ResponseKeys.completionToWire(completion), stated, "chat.completion"),
-    (choice) => withFinishReason(withMessage(choice))
+    (choice) => withFinishReason(stated)(withMessage(choice))
   )
 
 const chunk = ({ route: _, ...chunk }: RoutedChunk, stated: Stated): Wire =>
-  mapChoices(withHead(ResponseKeys.chunkToWire(chunk), stated, "chat.completion.chunk"), withFinishReason)
+  mapChoices(withHead(ResponseKeys.chunkToWire(chunk), stated, "chat.completion.chunk"), withFinishReason(stated))
 
 const event = (data: string): string => `data: ${data}\n\n`
 

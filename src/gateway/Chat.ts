@@ -62,12 +62,7 @@ const withClientsTime = (
   return Effect.succeed({ ...request, timeout: { ...timeout, totalTimeout } })
 }
 
-interface Call extends Answer.Stated {
-  /** Whether the client wants reports. */
-  readonly reports: boolean
-}
-
-const callOf = (request: ChatRequest.ChatRequest, id: string, reports: boolean): Effect.Effect<Call> =>
+const callOf = (request: ChatRequest.ChatRequest, id: string, reports: boolean): Effect.Effect<Answer.Stated> =>
   Effect.map(Clock.currentTimeMillis, (millis) => ({
     reports,
     id: `chatcmpl-${id}`,
@@ -75,7 +70,7 @@ const callOf = (request: ChatRequest.ChatRequest, id: string, reports: boolean):
     model: request.model ?? ""
   }))
 
-const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, call: Call) =>
+const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, call: Answer.Stated) =>
   Effect.mapBoth(router.create(request), {
     onFailure: Problem.ofRouterError,
     onSuccess: (completion) =>
@@ -111,7 +106,7 @@ const ending = (reports: boolean) => (cause: Cause.Cause<Problem.Problem>): Stre
 const streamed = (
   { gate, router }: Door,
   request: ChatRequest.ChatRequest,
-  call: Call,
+  call: Answer.Stated,
   passage: Gate.Passage
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, Scope.Scope> =>
   Effect.gen(function*() {

@@ -17,10 +17,10 @@ import * as Reply from "./Reply.js"
  * @since 0.1.0
  * @category models
  */
-export type Handler = (
+export type Handler<R = Scope.Scope | HttpLayerRouter.RouteContext> = (
   request: HttpServerRequest.HttpServerRequest,
   id: string
-) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope | HttpLayerRouter.RouteContext>
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>
 
 /**
  * A handler as a route is given it: the id of a request is the client's own or a new one, and in the answer.
@@ -28,7 +28,7 @@ export type Handler = (
  * @since 0.1.0
  * @category combinators
  */
-export const identified = (handler: Handler) => (request: HttpServerRequest.HttpServerRequest) =>
+export const identified = <R>(handler: Handler<R>) => (request: HttpServerRequest.HttpServerRequest) =>
   Effect.flatMap(
     Reply.requestId(request.headers["x-request-id"]),
     (id) => Effect.map(handler(request, id), HttpServerResponse.setHeader("x-request-id", id))
@@ -59,5 +59,5 @@ export const only = (method: keyof typeof allowed, handler: Handler): Handler =>
  * @since 0.1.0
  * @category constructors
  */
-export const nothingHere: Handler = () =>
+export const nothingHere: Handler<never> = () =>
   Effect.succeed(Reply.problem(Problem.make(404, "there is nothing at this path")))

@@ -145,6 +145,16 @@ const ofInvalidRequest = ({ issues, route }: RouterError.InvalidRequest): Proble
     : ofFields(issues, { route })
 }
 
+/** What a client can change about a prompt of the store is what fills it: its text is not the client's. */
+const ofTemplate = ({ issues, promptId, reason, route }: RouterError.TemplateError): Problem => {
+  if (promptId === undefined) {
+    return ofFields(issues, { route })
+  }
+  return reason === "missingVariable" || reason === "invalidValue" || reason === "raised"
+    ? ofFields(issues, { route, param: "variables" })
+    : { ...internal, route }
+}
+
 const soonest = (durations: ReadonlyArray<Duration.Duration | undefined>): Duration.Duration | undefined =>
   durations.reduce((least, one) => least && one ? Duration.min(least, one) : least ?? one, undefined)
 
@@ -174,6 +184,7 @@ const ofAll = ({ failures, route }: RouterError.AllTargetsFailed<RouterError.Tar
  * | `InvalidRequest` (a model without a provider), `NotFound` | 404 | `model_not_found` |
  * | `InvalidRequest` (the provider's word) | 400 | `invalid_request` |
  * | `TemplateError`, `PromptNotFound` | 400, 404 | `invalid_request_body`, `prompt_not_found` |
+ * | `TemplateError` (the text of a stored prompt) | 500 | `internal_error` |
  * | `PromptInvalid`, `PromptUnavailable` | 500, 503 | `internal_error`, `service_unavailable` |
  * | `ContextLengthExceeded`, `ContentFiltered` | 400 | `context_length_exceeded`, `content_filter` |
  * | `RateLimited`, `CoolingDown`, `RateLimitExceeded` | 429 | `rate_limit_exceeded` |
@@ -200,7 +211,7 @@ const told = (error: RouterError.RouterError): Problem => {
     case "InvalidRequest":
       return ofInvalidRequest(error)
     case "TemplateError":
-      return ofFields(error.issues, { route })
+      return ofTemplate(error)
     case "PromptNotFound":
       return make(404, "there is no such prompt, or not in that version", {
         param: "prompt",
