@@ -18,8 +18,11 @@ const modules = [
   ...Array.from(read("src/index.ts").matchAll(/^export \* as \w+ from "\.\/(.+)\.js"$/gm), ([, path]) => path!),
   // subpaths only: what needs an optional peer, or node:http, which a browser does not have
   "Gateway",
+  "Orq",
   "Redis",
-  "Testing"
+  "RouterLanguageModel",
+  "Testing",
+  "Transport"
 ]
 
 const subpaths = modules.map((path) => [`./${path.split("/").at(-1)}`, target(path)] as const)

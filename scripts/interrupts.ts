@@ -1,6 +1,6 @@
 /**
  * Interrupts calls at random instants of every phase, over sockets on 127.0.0.1, and looks at what is left of them:
- * `npx tsx --expose-gc scripts/interrupts.ts [count] [fetch|undici] [seed]`.
+ * `npx tsx --expose-gc scripts/interrupts.ts [count] [fetch|undici|lean] [seed]`.
  *
  * A cycle is one call (or several that share one), interrupted within some milliseconds. Exits with 1 when a request, a socket, a timer
  * or a fiber is left, when the server sees a request of a caller that has left, or of an attempt that has failed, open for more than
@@ -21,6 +21,7 @@ import * as ResponseCache from "../src/policy/ResponseCache.js"
 import * as OpenAiCompatible from "../src/provider/OpenAiCompatible.js"
 import * as Providers from "../src/provider/Providers.js"
 import * as Testing from "../src/Testing.js"
+import * as Transport from "../src/Transport.js"
 import * as Left from "./interrupts-left.js"
 import { phases, script } from "./interrupts-phases.js"
 import * as Watch from "./interrupts-watch.js"
@@ -142,7 +143,8 @@ const runRound = (from: number, cycles: number, transport: Layer.Layer<HttpClien
 
 const transports: Readonly<Record<string, Layer.Layer<HttpClient.HttpClient>>> = {
   fetch: FetchHttpClient.layer,
-  undici: NodeHttpClient.layerUndici
+  undici: NodeHttpClient.layerUndici,
+  lean: Transport.layerUndici()
 }
 
 const program = (cycles: number, transport: Layer.Layer<HttpClient.HttpClient>) =>
@@ -166,7 +168,7 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
   const seed = Number(args[2] ?? randomInt(2 ** 31))
   const transport = transports[name]
   if (transport === undefined || !(cycles > 0)) {
-    console.log("usage: interrupts.ts [count] [fetch|undici] [seed]")
+    console.log("usage: interrupts.ts [count] [fetch|undici|lean] [seed]")
     return 1
   }
   console.log(`seed ${seed}, ${cycles} cycles over ${name}`)

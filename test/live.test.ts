@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { ChatCompletions, Fallback, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
+import * as Transport from "effect-llm-router/Transport"
 import { messages } from "./support/router.js"
 
 const hello = ["Hel", "lo"]
@@ -70,6 +71,7 @@ for (
   const [name, transport] of [
     ["fetch", FetchHttpClient.layer],
     ["undici", NodeHttpClient.layerUndici],
+    ["the lean transport", Transport.layerUndici()],
     ["node:http", NodeHttpClient.layer]
   ] as const
 ) {

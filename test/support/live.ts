@@ -15,11 +15,13 @@ import * as Stream from "effect/Stream"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import type * as RouterError from "../../src/RouterError.js"
 import type * as Testing from "../../src/Testing.js"
+import * as Transport from "../../src/Transport.js"
 import * as StreamResponse from "../../src/wire/StreamResponse.js"
 
 export const transports = [
   ["fetch", FetchHttpClient.layer],
-  ["undici", NodeHttpClient.layerUndici]
+  ["undici", NodeHttpClient.layerUndici],
+  ["the lean transport", Transport.layerUndici()]
 ] as const
 
 /** The time that a socket may be open after its call was over, in milliseconds. */

@@ -17,13 +17,18 @@ import { CallScope } from "../../src/internal/callScope.js"
 import * as OpenAiCompatible from "../../src/provider/OpenAiCompatible.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
+import * as Transport from "../../src/Transport.js"
 import type * as Chunk from "../../src/wire/Chunk.js"
 import { isCompletionResponse } from "../../src/wire/CompletionResponse.js"
 import * as RequestBody from "../../src/wire/RequestBody.js"
 import * as Settle from "../../src/wire/Settle.js"
 import { isStreamResponse, type StreamResponse } from "../../src/wire/StreamResponse.js"
 
-const transports = { fetch: FetchHttpClient.layer, undici: NodeHttpClient.layerUndici } as const
+const transports = {
+  fetch: FetchHttpClient.layer,
+  undici: NodeHttpClient.layerUndici,
+  "the lean transport": Transport.layerUndici()
+} as const
 
 const request = HttpClientRequest.post("http://router.invalid/", {
   body: RequestBody.fromJson({ messages: [{ role: "user", content: "grün 😀" }] })
