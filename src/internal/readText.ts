@@ -3,13 +3,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Activity from "./activity.js"
-
-/** @internal */
-export interface Body {
-  readonly text: string
-  /** `false` when the body was longer than the limit; the rest of it was not read and its connection is closed. */
-  readonly complete: boolean
-}
+import { type Body, type BoundedResponse, isBounded, readBounded } from "./boundedBody.js"
 
 /** Whether the headers promise a body within the limit. With a content encoding they count other bytes than ours. */
 const isWithin = (headers: Readonly<Record<string, string | undefined>>, maxBytes: number): boolean => {
@@ -29,6 +23,26 @@ const look = (response: HttpClientResponse.HttpClientResponse) => (parts: Iterab
   return { isData, isContent: isData && response.status < 300 }
 }
 
+/** Whoever reads waits from one part to the next, and after the last one for the end. */
+const readItself = (
+  response: BoundedResponse,
+  maxBytes: number,
+  activity: Activity.Activity | undefined
+): Effect.Effect<Body, HttpClientError.ResponseError> =>
+  activity === undefined
+    ? response[readBounded](maxBytes, undefined)
+    : Effect.flatMap(Activity.readClock, (now) => {
+      const lookAt = look(response)
+      activity.wait(now())
+      return Effect.ensuring(
+        response[readBounded](maxBytes, (part) => {
+          activity.received(now(), lookAt([part]))
+          activity.wait(now())
+        }),
+        Effect.sync(() => activity.released(now()))
+      )
+    })
+
 /**
  * Reads the whole body of a response as text, but never more than `maxBytes` of it, counted after decompression.
  *
@@ -43,8 +57,11 @@ export const readText = <E>(
   maxBytes: number,
   onError: (error: HttpClientError.ResponseError) => E
 ): Effect.Effect<Body, E> =>
-  Effect.flatMap(Activity.CurrentActivity, (activity) =>
-    activity === undefined && isWithin(response.headers, maxBytes)
+  Effect.flatMap(Activity.CurrentActivity, (activity) => {
+    if (isBounded(response)) {
+      return Effect.mapError(readItself(response, maxBytes, activity), onError)
+    }
+    return activity === undefined && isWithin(response.headers, maxBytes)
       ? Effect.mapBoth(response.text, { onFailure: onError, onSuccess: (text) => ({ text, complete: true }) })
       : Effect.flatMap(Activity.readClock, (now) => {
         // a response without a body is an error to some transports, and an empty text here
@@ -56,7 +73,8 @@ export const readText = <E>(
           activity === undefined ? bytes : Activity.noteReads(bytes, activity, now, look(response)),
           maxBytes
         )
-      }))
+      })
+  })
 
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>, maxBytes: number): Effect.Effect<Body, E> =>
   Effect.suspend(() => {

@@ -9,8 +9,14 @@ export interface Source {
   readonly close: () => void
 }
 
-/** How a body ended. */
-type End = { readonly _tag: "Complete" } | { readonly _tag: "Broken"; readonly cause: unknown }
+/** How a body ended. One that is cut was longer than its reader wanted. */
+type End = { readonly _tag: "Complete" | "Cut" } | { readonly _tag: "Broken"; readonly cause: unknown }
+
+/** Bytes, and whether they are all that there were. */
+export interface Bytes {
+  readonly bytes: Uint8Array
+  readonly complete: boolean
+}
 
 /** Who reads: nobody yet, all of it at once, or part by part. */
 type Reader = "nobody" | "whole" | "parts"
@@ -23,7 +29,9 @@ export const maxHeldBytes = 64 * 1024
 
 const complete: End = { _tag: "Complete" }
 
-const left: End = { _tag: "Broken", cause: "the body was left half read" }
+const leftBefore = "the body was left half read"
+
+const left: End = { _tag: "Broken", cause: leftBefore }
 
 const usedBefore = "the body was read before"
 
@@ -43,6 +51,8 @@ export class Body {
   private paused = false
   private end: End | undefined
   private readonly waiting: Array<() => void> = []
+  private wanted = Infinity
+  private onRead: ((part: Uint8Array) => void) | undefined
 
   constructor(
     private readonly source: Source,
@@ -66,6 +76,11 @@ export class Body {
     }
     this.parts.push(part)
     this.held += part.length
+    this.onRead?.(part)
+    if (this.received > this.wanted) {
+      this.cut()
+      return
+    }
     if (this.reader === "parts") {
       this.wake()
     }
@@ -93,6 +108,30 @@ export class Body {
 
   /** All bytes: whoever comes later gets them, too. It is to be called when they are wanted. */
   readAll(): Effect.Effect<Uint8Array, unknown> {
+    return Effect.flatMap(
+      this.readThere(),
+      (bytes) => this.end?._tag === "Cut" ? Effect.fail(leftBefore) : Effect.succeed(bytes)
+    )
+  }
+
+  /** `readAll`, but for what goes beyond so many bytes: then the connection is closed. `onRead` is told of each part as it comes. */
+  readAtMost(maxBytes: number, onRead: ((part: Uint8Array) => void) | undefined): Effect.Effect<Bytes, unknown> {
+    if (this.end === undefined) {
+      this.wanted = maxBytes
+      this.onRead = onRead
+    }
+    this.parts.forEach((part) => onRead?.(part))
+    if (this.received > maxBytes && this.end === undefined) {
+      this.cut()
+    }
+    return Effect.map(this.readThere(), (bytes) => ({
+      bytes: bytes.subarray(0, maxBytes),
+      complete: bytes.length <= maxBytes
+    }))
+  }
+
+  /** All that there is when the body has ended, however it did. */
+  private readThere(): Effect.Effect<Uint8Array, unknown> {
     if (this.reader === "parts") {
       return Effect.fail(usedBefore)
     }
@@ -101,7 +140,7 @@ export class Body {
       return this.gather(this.end)
     }
     this.goOn()
-    return Effect.flatMap(this.wait(), () => this.readAll())
+    return Effect.flatMap(this.wait(), () => this.readThere())
   }
 
   /** Gives the parts to the one who says it first: what has come since the last time, or nothing at the end. */
@@ -135,6 +174,11 @@ export class Body {
     const bytes = concat(this.parts)
     this.parts = [bytes]
     return Effect.succeed(bytes)
+  }
+
+  private cut(): void {
+    this.settle({ _tag: "Cut" })
+    this.source.close()
   }
 
   private settle(end: End): void {

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { type BoundedResponse, readBounded } from "../internal/boundedBody.js"
 import type { Body } from "./body.js"
 import type { Head } from "./exchange.js"
 
@@ -26,7 +27,7 @@ const decode = (bytes: Uint8Array): string =>
 type Failure = HttpClientError.ResponseError
 
 /** An answer over a connection. Its `text`, `json`, … can be read any number of times, its `stream` once. */
-export class SocketResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
+export class SocketResponse extends Inspectable.Class implements BoundedResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly remoteAddress = Option.none<string>()
@@ -94,6 +95,19 @@ export class SocketResponse extends Inspectable.Class implements HttpClientRespo
 
   get text(): Effect.Effect<string, Failure> {
     return Effect.map(this.bytes, (bytes) => this.allText ??= decode(bytes))
+  }
+
+  [readBounded](
+    maxBytes: number,
+    onRead: ((part: Uint8Array) => void) | undefined
+  ): Effect.Effect<{ readonly text: string; readonly complete: boolean }, Failure> {
+    return Effect.suspend(() => {
+      this.isBeingRead()
+      return Effect.mapBoth(this.body.readAtMost(maxBytes, onRead), {
+        onFailure: (cause) => this.failure(cause),
+        onSuccess: ({ bytes, complete }) => ({ text: decode(bytes), complete })
+      })
+    })
   }
 
   get json(): Effect.Effect<unknown, Failure> {

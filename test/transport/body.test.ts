@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Zlib from "node:zlib"
+import { isBounded, readBounded } from "../../src/internal/boundedBody.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Transport from "../../src/Transport.js"
 import { Body, maxHeldBytes, type Source } from "../../src/transport/body.js"
@@ -179,6 +180,69 @@ describe("a body", () => {
               assert.instanceOf(error instanceof Error ? error.cause : undefined, RouterError.ResponseTooLarge)
             }
           }
+        }))
+    }))
+})
+
+describe("a body of which only so much is wanted", () => {
+  const bounded = (response: Answer, maxBytes: number, onRead?: (part: Uint8Array) => void) =>
+    isBounded(response) ? response[readBounded](maxBytes, onRead) : Effect.dieMessage("the response cannot be bounded")
+
+  it.scopedLive("is read to its end where it is no longer", () =>
+    Effect.gen(function*() {
+      const { url } = yield* http((_, response) => {
+        response.write("hé")
+        setTimeout(() => response.end("llo"), 50)
+      })
+      yield* get(url, (response) =>
+        Effect.gen(function*() {
+          let seen = 0
+          const all = yield* bounded(response, 6, (part) => {
+            seen += part.length
+          })
+          assert.deepStrictEqual(all, { text: "héllo", complete: true })
+          assert.strictEqual(seen, 6)
+          assert.deepStrictEqual(yield* bounded(response, 1), { text: "h", complete: false })
+          assert.strictEqual(yield* response.text, "héllo")
+        }))
+    }))
+
+  it.scopedLive("is cut where it is longer, and its connection is closed", () =>
+    Effect.gen(function*() {
+      const server = yield* http((_, response) => {
+        response.write("x".repeat(200_000))
+      })
+      yield* get(server.url, (response) =>
+        Effect.gen(function*() {
+          const part = yield* bounded(response, 10)
+          assert.deepStrictEqual(part, { text: "x".repeat(10), complete: false })
+          yield* until(() => server.open.size === 0)
+          // what is left of it is no answer
+          assert.strictEqual((yield* Effect.flip(response.text))._tag, "ResponseError")
+        }))
+    }))
+
+  it.scopedLive("that breaks is a failure", () =>
+    Effect.gen(function*() {
+      const { url } = yield* tcp((socket) => {
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", () => socket.destroy())
+      })
+      yield* get(url, (response) =>
+        Effect.map(Effect.flip(bounded(response, 100)), (error) =>
+          assert.strictEqual(error._tag, "ResponseError")))
+    }))
+
+  it.scopedLive("is closed when its reader leaves", () =>
+    Effect.gen(function*() {
+      const server = yield* http((_, response) => {
+        response.write("x")
+      })
+      yield* get(server.url, (response) =>
+        Effect.gen(function*() {
+          const reader = yield* Effect.fork(bounded(response, 100))
+          yield* Effect.sleep(50)
+          yield* Fiber.interrupt(reader)
+          yield* until(() => server.open.size === 0)
         }))
     }))
 })
