@@ -132,7 +132,8 @@ export class ToolCalls {
   private readonly byId = new Map<string, Call>()
   private last: Call | undefined
 
-  add(piece: ToolCallDelta): void {
+  /** Gives the call that the piece belongs to. */
+  add(piece: ToolCallDelta): Call {
     const call = this.find(piece) ?? this.begin()
     call.add(piece)
     this.last = call
@@ -143,6 +144,7 @@ export class ToolCalls {
       this.byId.set(key(piece.index, piece.id), call)
       this.byId.set(key(undefined, piece.id), call)
     }
+    return call
   }
 
   private find(piece: ToolCallDelta): Call | undefined {
