@@ -14,6 +14,9 @@
  * In the answer `x-router-model` names the target that served, `x-router-attempts` how many attempts there were, `x-router-cache` what the
  * cache did, and `x-request-id` the call: it is the client's own, if it sent one.
  *
+ * A client that sends `x-router-report` gets more: the whole route as JSON in `x-router-route` (unless it is longer than 4 KiB), and in the
+ * body of an error a member `router` with its class. `ChatCompletions.layerRemote` does so: between two routers no kind of error is lost.
+ *
  * An error is `{"error":{"message","type","param","code"}}`. A 429 and a 503 have a `retry-after`. A stream that breaks ends with such an
  * object as its last event, and without `[DONE]`. A client that leaves closes the connection to the provider, and one that reads slowly
  * slows the provider down.
