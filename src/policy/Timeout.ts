@@ -20,6 +20,7 @@ import { MemoryResponse } from "../internal/memoryResponse.js"
 import { nowMillis } from "../internal/monotonic.js"
 import { untilStrike } from "../internal/watchdog.js"
 import { WatchedResponse } from "../internal/watchedResponse.js"
+import { within } from "../internal/within.js"
 import * as RouterError from "../RouterError.js"
 import * as Chunk from "../wire/Chunk.js"
 import * as StreamResponse from "../wire/StreamResponse.js"
@@ -70,7 +71,7 @@ const withLimit = <E2 extends Expired>(
       const deadline = now + millis
       return execute(request).pipe(
         Effect.provideService(Deadline.CurrentDeadline, Math.min(outer, deadline)),
-        Effect.timeoutFail({ duration: limit, onTimeout }),
+        (exchange) => within(exchange, millis, onTimeout),
         Effect.map((response) => limitBody(response, deadline, onTimeout))
       )
     })
