@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Predicate from "effect/Predicate"
 import type * as yaml from "yaml"
 import type { Definition } from "../prompt/Definition.js"
 import type { Issue } from "../RouterError.js"
 import { formatPath, type Found } from "./issues.js"
 import { inspect } from "./promptIssues.js"
+import * as PromptYaml from "./promptYaml.js"
 
 /**
  * Why a text is no prompt file. It shows no text of it.
@@ -116,52 +116,27 @@ const noFront: Front = { members: {}, place: () => undefined }
 const isMembers = (value: unknown): value is Front["members"] =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The offset of what stands at a path, or of the nearest thing around it. */
-const offsetAt = (document: yaml.Document.Parsed, path: ReadonlyArray<PropertyKey>): number | undefined => {
-  for (let length = path.length; length > 0; length--) {
-    const node = document.getIn(path.slice(0, length), true)
-    if (Predicate.hasProperty(node, "range") && Array.isArray(node.range)) return Number(node.range[0])
-  }
-  return undefined
-}
-
-/** In UTF-16 units: the library compares each key of a map with all others, and a schema of a page is far below. */
-const maxFrontLength = 64 * 1024
-
-/** No tags, no aliases, no duplicate keys: what stands there is what is meant. */
 const frontOf = (yaml: Yaml, { front, frontLine }: Split): Result<Front> => {
   if (front === undefined) return Either.right(noFront)
-  if (front.length > maxFrontLength) {
-    return wrong(frontLine, `expected at most ${maxFrontLength} characters of front matter`)
-  }
-  const lineCounter = new yaml.LineCounter()
-  const document = yaml.parseDocument(front, {
-    version: "1.2",
-    schema: "core",
-    stringKeys: true,
-    merge: false,
-    lineCounter,
-    logLevel: "silent"
+  const read = Either.mapLeft(
+    PromptYaml.read(yaml, front),
+    ({ at, message }): Unreadable => ({
+      issues: [{ path: "", message }],
+      line: frontLine + (at?.line ?? 0),
+      column: at && at.column + 1
+    })
+  )
+  return Either.flatMap(read, ({ place, value }): Result<Front> => {
+    if (value === null) return Either.right(noFront)
+    if (!isMembers(value)) return wrong(frontLine, "expected the front matter to be a map")
+    return Either.right({
+      members: value,
+      place: (path) => {
+        const at = place(path)
+        return at && { line: frontLine + at.line, column: at.column + 1 }
+      }
+    })
   })
-  const [problem] = [...document.errors, ...document.warnings]
-  const at = (offset: number) => {
-    const { col, line } = lineCounter.linePos(offset)
-    return { line: frontLine - 1 + line, column: col }
-  }
-  if (problem !== undefined) {
-    const { column, line } = at(problem.pos[0])
-    return wrong(line, `the front matter is not plain YAML (${problem.code})`, column)
-  }
-  // an alias throws
-  const members = Either.try((): unknown => document.toJS({ maxAliasCount: 0 }))
-  if (Either.isLeft(members)) return wrong(frontLine, "the front matter is not plain YAML (ALIAS)")
-  if (members.right === null) return Either.right(noFront)
-  if (!isMembers(members.right)) return wrong(frontLine, "expected the front matter to be a map")
-  const place: Front["place"] = (path) => {
-    const offset = offsetAt(document, path)
-    return offset === undefined ? undefined : at(offset)
-  }
-  return Either.right({ members: members.right, place })
 }
 
 const described = ({ members }: Front): ReadonlyArray<Found> => [

@@ -36,11 +36,12 @@ export const missing = (name: string | undefined, offset?: number): Problem =>
     : { reason: "missingVariable", message: `the variable "${short(name)}" is missing`, variable: short(name), offset }
 
 /** @internal */
-export const notJson = (name: string): Failure =>
+export const notJson = (name: string, offset: number | undefined): Failure =>
   new Failure({
     reason: "invalidValue",
     message: `the variable "${short(name)}" is not a JSON value`,
-    variable: short(name)
+    variable: short(name),
+    offset
   })
 
 /** @internal */

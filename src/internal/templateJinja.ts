@@ -42,8 +42,8 @@ const environmentOf = ({ Environment }: Library, { variables }: Plan, run: Run):
   const namespace = environment.variables.get("namespace")
   environment.variables.clear()
   for (const [name, value] of Object.entries(constants)) environment.set(name, value)
-  for (const name of variables) {
-    const value = Object.hasOwn(constants, name) ? undefined : run.lookup(name)
+  for (const [name, offset] of variables) {
+    const value = Object.hasOwn(constants, name) ? undefined : run.lookup(name, offset)
     if (value !== undefined) environment.set(name, value)
   }
   // as in Jinja, a variable hides a function of the same name

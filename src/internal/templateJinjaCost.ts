@@ -1,6 +1,6 @@
 import { limit, unsupported } from "./templateFailure.js"
 import { isNode, type Value } from "./templateJinjaLibrary.js"
-import { maxDepth, memberWork } from "./templateLimits.js"
+import { maxDepth, maxWork, memberWork } from "./templateLimits.js"
 
 /** @internal */
 export interface Weight {
@@ -64,19 +64,40 @@ const perValue = 100
 /** A sort compares each member so often, at the limits. */
 const perSort = 20
 
+/** A function that is called for each word, line or match. */
+const perCall = 100
+
+/** Of every character: the first of each word is replaced by a function, and there is a word in every two characters. */
+const perTitle = 60
+
+/** Of every character, when it is none of ASCII. */
+const perCase = 4
+
+/** Of every character, when it is written as a number. */
+const perEscape = 15
+
+/** The library makes an entry for each member: a key, a value, and a list of both. */
+const perEntry = 500
+
+/** The library copies an object into a namespace. */
+const perCopy = 30
+
+/** The tests that look into what they are given. */
+const searching = new Set(["eq", "equalto", "in", "lower", "ne", "upper"])
+
 /**
  * The cost of an operand, before the operation is carried out.
  *
  * @internal
  */
 export const operandCost = (operation: string, operand: Value, scales: Scales): number => {
+  if (operation.startsWith("is ") && !searching.has(operation.slice(operation.lastIndexOf(" ") + 1))) return 1
   const isText = typeof operand.value === "string"
   switch (operation) {
     case "~":
     case "+":
       // texts are joined without being copied; a list that is joined to a text is printed
       return isText ? 1 : scales.weigh(operand).work
-    case "is":
     case "default":
     case "safe":
     case "length":
@@ -84,13 +105,34 @@ export const operandCost = (operation: string, operand: Value, scales: Scales): 
     case "last":
     case "list":
     case "get":
-    case "()":
       return isText ? operand.value.length : 1
+    case "()":
+      return isText ? operand.value.length : lengthOf(operand) * perCopy
+    case "title":
+      return lengthOf(operand) * perTitle
+    case "capitalize":
+    case "is lower":
+    case "is not lower":
+    case "is not upper":
+    case "is upper":
+    case "lower":
+    case "max":
+    case "min":
+    case "upper":
+      return scales.weigh(operand).work * perCase
+    case "items":
+    case "keys":
+    case "values":
+      return lengthOf(operand) * perEntry
+    case "dictsort":
+      return lengthOf(operand) * perEntry + scales.weigh(operand).work * perSort
+    case "string":
+    case "tojson":
+      return scales.weigh(operand).work * 2
     case "split":
     case "join":
       return isText ? operand.value.length * perValue : scales.weigh(operand).work
     case "sort":
-    case "dictsort":
       return scales.weigh(operand).work * perSort
     default:
       return scales.weigh(operand).work
@@ -100,6 +142,14 @@ export const operandCost = (operation: string, operand: Value, scales: Scales): 
 const textLength = (value: Value | undefined): number => typeof value?.value === "string" ? value.value.length : 1
 
 const numberIn = (value: Value): number => typeof value.value === "number" ? Math.abs(value.value) : 0
+
+const matchesOf = ({ value }: Value, old: Value | undefined): number => {
+  if (typeof value !== "string" || typeof old?.value !== "string") return 0
+  if (old.value === "") return value.length + 1
+  let matches = 0
+  for (let i = value.indexOf(old.value); i !== -1; i = value.indexOf(old.value, i + old.value.length)) matches++
+  return matches
+}
 
 const linesOf = (text: string): number => {
   let lines = 1
@@ -126,14 +176,19 @@ export const operationCost = (
   switch (operation) {
     case "replace": {
       const [old, by] = args
-      const matches = length / Math.max(textLength(old), 1) + 1
-      return length * textLength(old) / 8 + matches * textLength(by)
+      const search = length * textLength(old) / 8
+      // the search for how many there are takes as long as that
+      return search > maxWork ? search : search + matchesOf(subject, old) * (perCall + textLength(by))
     }
     case "indent":
-      return typeof subject.value === "string" ? linesOf(subject.value) * sumOf(args, numberIn) : 0
+      return typeof subject.value === "string" ? linesOf(subject.value) * (perCall + sumOf(args, numberIn)) : 0
     case "tojson": {
       const { depth, work } = scales.weigh(subject)
-      return work * (sumOf(args, (arg) => numberIn(arg) * depth + scales.weigh(arg).work / memberWork))
+      return work *
+        sumOf(
+          args,
+          (arg) => arg.value === true ? perEscape : numberIn(arg) * depth + scales.weigh(arg).work / memberWork
+        )
     }
     case "join":
     case "map":
@@ -142,7 +197,22 @@ export const operationCost = (
     case "in":
     case "not in":
     case "split":
-      return length * sumOf(args, textLength) / 64
+      return length * sumOf(args, textLength) / 16
+    case "is in":
+    case "is not in":
+      return sumOf(args, (arg) => lengthOf(arg) * textLength(subject) / 16)
+    case "lstrip":
+    case "rstrip":
+    case "strip":
+    case "trim":
+      return args.length === 0 ? 0 : length * memberWork
+    case "reject":
+    case "rejectattr":
+    case "select":
+    case "selectattr":
+      // a test looks at the whole of its argument, and a search for each text at all of it
+      return length * (perCall + sumOf(args, (arg) => scales.weigh(arg).work)) +
+        scales.weigh(subject).work * (perCase + sumOf(args, textLength) / 16)
     default:
       return 0
   }

@@ -9,7 +9,7 @@ import type * as Jinja from "@huggingface/jinja"
 export interface Library {
   readonly tokenize: (source: string, options?: WhitespaceOptions) => Array<Token>
   readonly parse: (tokens: ReadonlyArray<Token>) => Node
-  readonly Environment: new() => Environment
+  readonly Environment: new(parent?: Environment) => Environment
   readonly Interpreter: new(environment: Environment) => Interpreter
 }
 
@@ -38,6 +38,7 @@ export interface Value {
 
 /** @internal */
 export interface Environment {
+  readonly parent?: Environment
   readonly variables: Map<string, Value>
   readonly set: (name: string, value: unknown) => Value
 }

@@ -1,6 +1,7 @@
 import { Failure, syntax, unsupported } from "./templateFailure.js"
 import { guard } from "./templateGuard.js"
 import type { Library, Node, Token } from "./templateJinjaLibrary.js"
+import { rewrite } from "./templateJinjaRewrite.js"
 import { scan, type Tag } from "./templateJinjaTags.js"
 
 /** As the chat templates of model cards are rendered everywhere. */
@@ -43,9 +44,7 @@ const refused = new Set([
   "import",
   "include",
   "pluralize",
-  "raw",
-  "trans",
-  "with"
+  "trans"
 ])
 
 /** Separates a name from the number of its tag. No name has it. */
@@ -80,6 +79,39 @@ const offsetsOf = (tokens: ReadonlyArray<Token>, tags: ReadonlyArray<Tag>): Read
     if (opens(token)) tag++
     return tags[Math.max(tag, 0)]?.offset
   })
+}
+
+/** A raw block, as the library is shown it: its text is put in afterwards, between two comments that do what its tags do. */
+const withoutRaw = (text: string, tags: ReadonlyArray<Tag>): string => {
+  let out = ""
+  let done = 0
+  for (const { end, offset, raw } of tags) {
+    if (raw === undefined) continue
+    out += `${text.slice(done, offset)}{#${raw.before ? "-" : ""}#}{{""}}{# ${raw.after ? "-" : ""}#}`
+    done = end
+  }
+  return out + text.slice(done)
+}
+
+const repeated = (tags: ReadonlyArray<Tag>, times: number): ReadonlyArray<Tag> =>
+  tags.flatMap((tag) => tag.raw === undefined ? [tag] : Array.from({ length: times }, () => tag))
+
+const withRaw = (tokens: ReadonlyArray<Token>, tags: ReadonlyArray<Tag>): ReadonlyArray<Token> => {
+  const shown = repeated(tags, 3)
+  const out: Array<Token> = []
+  let tag = -1
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!
+    if (opens(token)) tag++
+    const raw = token.type === "OpenExpression" ? shown[tag]?.raw : undefined
+    if (raw === undefined) {
+      out.push(token)
+    } else {
+      out.push({ type: "Text", value: raw.text })
+      i += 2
+    }
+  }
+  return out
 }
 
 const isStatement = (tokens: ReadonlyArray<Token>, index: number): boolean =>
@@ -123,9 +155,10 @@ const mark = (token: Token, offset: number | undefined): Token => {
 
 const tokenize = ({ tokenize }: Library, text: string, tags: ReadonlyArray<Tag>): ReadonlyArray<Token> => {
   try {
-    return tokenize(text, whitespace)
+    return tokenize(withoutRaw(text, tags), whitespace)
   } catch {
-    const wrong = tags.find(({ end, offset }) => {
+    const wrong = tags.find(({ end, offset, raw }) => {
+      if (raw !== undefined) return false
       try {
         tokenize(text.slice(offset, end), whitespace)
         return false
@@ -162,9 +195,10 @@ const furthest = ({ parse }: Library, tokens: ReadonlyArray<Token>): number => {
 export const parse = (library: Library, text: string): Parsed => {
   guard(text)
   const tags = scan(text)
-  const tokens = joinLiterals(tokenize(library, text, tags))
-  const offsets = offsetsOf(tokens, tags)
-  refuseStatements(tokens, offsets)
+  const written = joinLiterals(withRaw(tokenize(library, text, tags), tags))
+  refuseStatements(written, offsetsOf(written, repeated(tags, 2)))
+  const tokens = rewrite(written)
+  const offsets = offsetsOf(tokens, repeated(tags, 2))
   const marked = tokens.map((token, index) => mark(token, offsets[index]))
   let program: Node
   try {

@@ -1,4 +1,5 @@
 import { limit, syntax, unsupported } from "./templateFailure.js"
+import { filters as own, stripping, synonyms } from "./templateJinjaFilters.js"
 import { isNode, type Library, type Node } from "./templateJinjaLibrary.js"
 import { type Marked, parse, type Parsed } from "./templateJinjaParse.js"
 import { maxDepth } from "./templateLimits.js"
@@ -40,6 +41,8 @@ export type Use =
 export interface Operation {
   readonly name: string
   readonly operands: number
+  /** Whether it is one of `templateJinjaFilters`. */
+  readonly isOwn?: boolean | undefined
 }
 
 /** @internal */
@@ -63,11 +66,12 @@ export interface Plan {
   readonly program: Node
   readonly roles: ReadonlyMap<Node, Role>
   readonly operations: ReadonlyMap<Node, Operation>
-  /** The names of the variables that it may use. */
-  readonly variables: ReadonlySet<string>
+  /** The names of the variables that it may use, and where each is used first. */
+  readonly variables: ReadonlyMap<string, number | undefined>
 }
 
-const filters = new Set([
+/** Those of the library that are used; the others are in `templateJinjaFilters`. @internal */
+export const libraryFilters = new Set([
   "abs",
   "bool",
   "capitalize",
@@ -85,40 +89,16 @@ const filters = new Set([
   "length",
   "list",
   "lower",
-  "map",
-  "rejectattr",
   "replace",
   "reverse",
   "safe",
-  "selectattr",
   "sort",
   "string",
   "title",
   "tojson",
-  "trim",
   "unique",
   "upper",
   "values"
-])
-
-const tests = new Set([
-  "boolean",
-  "callable",
-  "defined",
-  "even",
-  "false",
-  "integer",
-  "iterable",
-  "lower",
-  "mapping",
-  "none",
-  "number",
-  "odd",
-  "sequence",
-  "string",
-  "true",
-  "undefined",
-  "upper"
 ])
 
 const methods = new Set([
@@ -142,10 +122,12 @@ const methods = new Set([
 
 const nodesOf = (u: unknown): ReadonlyArray<Node> => Array.isArray(u) ? u.filter(isNode) : []
 
+const isTest = (name: string): boolean => name.startsWith("is ")
+
 class Planner {
   readonly roles = new Map<Node, Role>()
   readonly operations = new Map<Node, Operation>()
-  readonly variables = new Set<string>()
+  readonly variables = new Map<string, number | undefined>()
   private depth = 0
   private loops = 0
   private offset: number | undefined
@@ -221,7 +203,7 @@ class Planner {
     const { name, offset } = this.rename(callee.property)
     if (!methods.has(name)) throw unsupported(`the method "${name}"`, offset)
     this.roles.set(callee, { use: "callee", offset, name: `${this.nameOf(callee.object) ?? ""}.${name}`, size: 0 })
-    this.operations.set(node, { name, operands: args + 1 })
+    this.operations.set(node, { name, operands: args + 1, isOwn: args > 0 && stripping.has(name) })
   }
 
   private filter(node: Node): void {
@@ -231,11 +213,39 @@ class Planner {
     const operand = node.operand
     const args = isCall ? nodesOf(filter.args).length : 0
     const before = this.offset
-    const { name, offset } = this.rename(isCall ? filter.callee : filter)
-    if (!filters.has(name)) throw unsupported(`the filter "${name}"`, offset ?? before)
-    this.visit(operand, "operand", name === "default")
+    const { name: written, offset } = this.rename(isCall ? filter.callee : filter)
+    const name = this.known(written, offset ?? before)
+    const named = isCall ? filter.callee : filter
+    if (isNode(named)) named.value = name
+    this.visit(operand, "operand", name === "default" || isTest(name))
+    if (own.has(name) && isCall && nodesOf(filter.args).some(({ type }) => type.endsWith("SpreadExpression"))) {
+      throw unsupported("a list or an object in place of arguments", offset)
+    }
     if (isCall) this.arguments(filter.args)
-    this.operations.set(node, { name, operands: args + 1 })
+    this.operations.set(node, { name, operands: args + 1, isOwn: own.has(name) })
+  }
+
+  private known(written: string, offset: number | undefined): string {
+    const name = synonyms.get(written) ?? written
+    if (own.has(name) || libraryFilters.has(name)) return name
+    throw unsupported(
+      isTest(name) ? `the test "${name.slice(name.lastIndexOf(" ") + 1)}"` : `the filter "${name}"`,
+      offset
+    )
+  }
+
+  /** `with`, see `templateJinjaRewrite`. */
+  private scope(node: Node): void {
+    const { filter } = node
+    if (isNode(filter)) this.rename(filter.callee)
+    for (const arg of isNode(filter) ? nodesOf(filter.args) : []) {
+      if (arg.type !== "KeywordArgumentExpression") {
+        throw syntax("expected names and values: with name = value", this.offset)
+      }
+      this.rename(arg.key)
+      this.visit(arg.value, "passed")
+    }
+    this.block(node.body)
   }
 
   private binary(node: Node): void {
@@ -327,8 +337,8 @@ class Planner {
         if (this.loops === 0) throw syntax("a loop is left or continued where there is none", this.offset)
         return
       case "Identifier": {
-        const { name } = this.rename(node)
-        this.variables.add(name)
+        const { name, offset } = this.rename(node)
+        if (!this.variables.has(name)) this.variables.set(name, offset)
         return name
       }
       case "MemberExpression":
@@ -340,13 +350,9 @@ class Planner {
       case "FilterExpression":
         this.filter(node)
         return
-      case "TestExpression": {
-        this.visit(node.operand, "operand", true)
-        this.operations.set(node, { name: "is", operands: 1 })
-        const { name, offset } = this.rename(node.test)
-        if (!tests.has(name)) throw unsupported(`the test "${name}"`, offset)
+      case "FilterStatement":
+        this.scope(node)
         return
-      }
       case "SelectExpression":
         this.visit(node.test, "passed")
         this.visit(node.lhs, "needed")

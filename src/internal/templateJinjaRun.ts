@@ -1,5 +1,6 @@
-import { Failure, limit } from "./templateFailure.js"
+import { Failure, limit, unsupported } from "./templateFailure.js"
 import { lengthOf, operandCost, operationCost, Scales } from "./templateJinjaCost.js"
+import { type Call, filters, stripping, synonyms } from "./templateJinjaFilters.js"
 import {
   type Environment,
   type Interpreter,
@@ -8,7 +9,8 @@ import {
   type Node,
   type Value
 } from "./templateJinjaLibrary.js"
-import type { Operation, Plan, Role } from "./templateJinjaPlan.js"
+import { libraryFilters, type Operation, type Plan, type Role } from "./templateJinjaPlan.js"
+import { isMissing } from "./templateJinjaTests.js"
 import { expressionWork, iterationWork, maxDepth, maxOutput, memberWork } from "./templateLimits.js"
 import type { Run } from "./templateRun.js"
 
@@ -17,13 +19,20 @@ interface Pending extends Operation {
   readonly values: Array<{ readonly role: Role; readonly value: Value }>
 }
 
+const argumentsOf = (call: unknown): ReadonlyArray<Node> =>
+  isNode(call) && Array.isArray(call.args) ? call.args.filter(isNode) : []
+
 /** What writes by itself, through the nodes inside of it. */
-const statements = new Set(["If", "For", "Set", "Macro", "Comment", "Break", "Continue"])
+const statements = new Set(["If", "For", "Set", "Macro", "FilterStatement", "Comment", "Break", "Continue"])
 
-/** A variable that is not there is searched for with an exception, by the library. */
-const missWork = 1_000
-
-const isMissing = (value: Value): boolean => value.type === "UndefinedValue"
+/** The library searches with an exception, which takes longer than all else, where there is no such variable. */
+const lookup = (name: string, environment: Environment): Value | undefined => {
+  for (let scope: Environment | undefined = environment; scope !== undefined; scope = scope.parent) {
+    const value = scope.variables.get(name)
+    if (value !== undefined) return value
+  }
+  return undefined
+}
 
 const invalid = (message: string, role: Role): Failure =>
   new Failure({ reason: "invalidValue", message, offset: role.offset })
@@ -55,8 +64,16 @@ export interface MeteredInterpreter {
  *
  * @internal
  */
-export const interpreter = ({ Interpreter }: Library): MeteredInterpreter =>
-  class Metered extends Interpreter {
+export const interpreter = ({ Environment, Interpreter }: Library): MeteredInterpreter => {
+  const valueOf = (data: unknown): Value => new Environment().set("value", data)
+
+  const makeList = (items: ReadonlyArray<Value>): Value => {
+    const list = valueOf([])
+    if (Array.isArray(list.value)) { for (const item of items) list.value.push(item) }
+    return list
+  }
+
+  return class Metered extends Interpreter {
     offset: number | undefined
     private depth = 0
     private readonly scales = new Scales()
@@ -82,12 +99,78 @@ export const interpreter = ({ Interpreter }: Library): MeteredInterpreter =>
       let value: Value
       try {
         // some filters give a plain `undefined` for what is not there
-        value = super.evaluate(node, environment) ?? super.evaluate(undefined, environment)
+        value = this.carriedOut(node, operation, environment) ?? super.evaluate(undefined, environment)
       } finally {
         this.depth--
         if (operation !== undefined) this.pending.pop()
       }
       return this.used(node, role, value, environment)
+    }
+
+    private carriedOut(node: Node, operation: Operation | undefined, environment: Environment): Value {
+      if (operation?.isOwn === true) return this.own(node, operation, environment)
+      if (node.type === "Identifier") return lookup(String(node.value), environment) ?? valueOf(undefined)
+      return node.type === "FilterStatement" ? this.scoped(node, environment) : super.evaluate(node, environment)
+    }
+
+    /** `with`: all of its values are those outside of it. */
+    private scoped(node: Node, environment: Environment): Value {
+      const scope = new Environment(environment)
+      for (const { name, value } of this.namedOf(node.filter, environment)) scope.variables.set(name, value)
+      return super.evaluate({ type: "Program", body: node.body }, scope)
+    }
+
+    private namedOf(call: unknown, environment: Environment): ReadonlyArray<{ name: string; value: Value }> {
+      return argumentsOf(call).flatMap(({ key, type, value }) =>
+        type === "KeywordArgumentExpression" && isNode(key) && isNode(value)
+          ? [{ name: String(key.value), value: this.evaluate(value, environment) }]
+          : []
+      )
+    }
+
+    /** A filter of ours, or a method. The operands are looked at as those of the library's are. */
+    private own(node: Node, { name }: Operation, environment: Environment): Value {
+      const isFilter = node.type === "FilterExpression"
+      const filter = (isFilter ? filters : stripping).get(name)
+      const object = isFilter ? node.operand : isNode(node.callee) ? node.callee.object : undefined
+      const call = isFilter ? node.filter : node
+      if (filter === undefined || !isNode(object)) throw new Error(`no filter ${name}`)
+      const before = isFilter ? this.evaluate(object, environment) : undefined
+      const args = argumentsOf(call)
+        .filter(({ type }) => type !== "KeywordArgumentExpression")
+        .map((arg) => this.evaluate(arg, environment))
+      const named = this.namedOf(call, environment)
+      const subject = before ?? this.evaluate(object, environment)
+      return filter(this.callOf(subject, args, new Map(named.map(({ name, value }) => [name, value]))))
+    }
+
+    private callOf(subject: Value, args: ReadonlyArray<Value> = [], named: Call["named"] = new Map()): Call {
+      return {
+        subject,
+        args,
+        named,
+        of: valueOf,
+        list: makeList,
+        float: (value) => super.evaluate({ type: "FloatLiteral", value }, new Environment()),
+        apply: (filter, value) => this.applied(filter, value)
+      }
+    }
+
+    /** A filter by a name that is a value, without arguments. */
+    private applied(name: string, value: Value): Value {
+      const filter = synonyms.get(name) ?? name
+      this.meter.spend(iterationWork + operandCost(filter, value, this.scales))
+      this.meter.spend(operationCost(filter, value, [], this.scales))
+      const own = filters.get(filter)
+      if (own === undefined && !libraryFilters.has(filter)) throw unsupported(`the filter "${name}"`, this.offset)
+      if (own !== undefined) return own(this.callOf(value))
+      const scope = new Environment()
+      scope.variables.set("item", value)
+      return super.evaluate({
+        type: "FilterExpression",
+        operand: { type: "Identifier", value: "item" },
+        filter: { type: "Identifier", value: filter }
+      }, scope) ?? valueOf(undefined)
     }
 
     private used(node: Node, role: Role, value: Value, environment: Environment): Value {
@@ -99,7 +182,6 @@ export const interpreter = ({ Interpreter }: Library): MeteredInterpreter =>
         value = super.evaluate(undefined, environment)
       }
       if (isMissing(value) && (node.type === "Identifier" || node.type === "MemberExpression")) {
-        if (node.type === "Identifier") this.meter.spend(missWork)
         this.missed = role
       }
       switch (role.use) {
@@ -178,3 +260,4 @@ export const interpreter = ({ Interpreter }: Library): MeteredInterpreter =>
       this.meter.spend(operationCost(name, subject, isLast ? all.slice(0, -1) : all.slice(1), this.scales))
     }
   }
+}

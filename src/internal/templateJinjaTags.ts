@@ -8,6 +8,8 @@ import { syntax } from "./templateFailure.js"
 export interface Tag {
   readonly offset: number
   readonly end: number
+  /** Of a block whose text is no template: the text, and where whitespace around the block is taken away. */
+  readonly raw?: { readonly text: string; readonly before: boolean; readonly after: boolean }
 }
 
 /** @internal */
@@ -46,6 +48,35 @@ const endOfComment = (text: string, offset: number): number => {
 /** The library takes this tag of one other library out, before anything else. */
 const generation = /^\{%-?\s*(?:end)?generation\s*-?%\}$/
 
+const rawBegin = /\{%(-?)\s*raw\s*(-?)%\}/y
+const rawEnd = /\{%(-?)\s*endraw\s*(-?)%\}/g
+
+/** As a block does: without the spaces in front of it, where it begins its line. */
+const withoutIndentation = (text: string): string => {
+  const line = text.lastIndexOf("\n") + 1
+  return line > 0 && /^[ \t]*$/.test(text.slice(line)) ? text.slice(0, line) : text
+}
+
+const rawBlock = (text: string, offset: number): Tag | undefined => {
+  rawBegin.lastIndex = offset
+  const begin = rawBegin.exec(text)
+  if (begin === null) return undefined
+  rawEnd.lastIndex = rawBegin.lastIndex
+  const end = rawEnd.exec(text)
+  if (end === null) throw syntax("a raw block is not closed", offset)
+  const whole = text.slice(offset + begin[0].length, end.index)
+  const started = begin[2] === "-" ? whole.trimStart() : whole
+  return {
+    offset,
+    end: rawEnd.lastIndex,
+    raw: {
+      text: end[1] === "-" ? started.trimEnd() : withoutIndentation(started),
+      before: begin[1] === "-",
+      after: end[2] === "-"
+    }
+  }
+}
+
 /**
  * Where the tags of a template are, for the library does not say. Throws a `Failure` for a tag that is not closed.
  *
@@ -57,6 +88,12 @@ export const scan = (text: string): ReadonlyArray<Tag> => {
     const kind = text[offset + 1]
     if (kind !== "{" && kind !== "%" && kind !== "#") {
       offset++
+      continue
+    }
+    const raw = kind === "%" ? rawBlock(text, offset) : undefined
+    if (raw !== undefined) {
+      tags.push(raw)
+      offset = raw.end
       continue
     }
     const end = kind === "#" ? endOfComment(text, offset) : endOfTag(text, offset)

@@ -38,17 +38,17 @@ export const maxDepth = 200
 
 /**
  * How much work one rendering may be, about as many nanoseconds: 50,000,000, so that no template stops the thread for
- * much longer than a heavy garbage collection would. It is 100,000 iterations, or 500,000 expressions.
+ * much longer than a heavy garbage collection would. It is 50,000 iterations, or 250,000 expressions.
  *
  * @internal
  */
 export const maxWork = 50_000_000
 
 /** @internal */
-export const iterationWork = 500
+export const iterationWork = 1_000
 
 /** @internal */
-export const expressionWork = 100
+export const expressionWork = 200
 
 /** @internal */
 export const memberWork = 10

@@ -102,18 +102,18 @@ const member = (data: Data | undefined, name: string): Data | undefined => {
   return name === "length" ? data.length : /^\d{1,9}$/.test(name) ? data[Number(name)] : undefined
 }
 
-const first = (name: string, items: Items, run: Run): Data | undefined => {
+const first = (name: string, offset: number, items: Items, run: Run): Data | undefined => {
   if (name === "") return items.at(-1)
   for (let i = items.length - 1; i >= 0; i--) {
     const item = items[i]
     if (isObject(item) && name in item) return item[name]
   }
-  return run.lookup(name)
+  return run.lookup(name, offset)
 }
 
-const lookup = ({ parts }: Name, items: Items, run: Run): Data | undefined => {
+const lookup = ({ offset, parts }: Name, items: Items, run: Run): Data | undefined => {
   run.spend(parts.length * memberWork)
-  let data = first(parts[0]!, items, run)
+  let data = first(parts[0]!, offset, items, run)
   for (let i = 1; i < parts.length; i++) {
     data = member(data, parts[i]!)
   }

@@ -58,14 +58,14 @@ export class Run {
     return this.write(toText(data))
   }
 
-  /** The variable, if it is given. Own members only: `constructor` is not a variable. */
-  lookup(name: string): Data | undefined {
+  /** The variable, if it is given. Own members only: `constructor` is not a variable. The offset is that of the tag. */
+  lookup(name: string, offset: number | undefined): Data | undefined {
     if (this.known.has(name)) return this.known.get(name)
     const descriptor = Object.getOwnPropertyDescriptor(this.variables, name)
-    if (descriptor?.get !== undefined) throw notJson(name)
+    if (descriptor?.get !== undefined) throw notJson(name, offset)
     const value: unknown = descriptor?.value
     const data = value === undefined ? undefined : toData(value, this.spend)
-    if (value !== undefined && data === undefined) throw notJson(name)
+    if (value !== undefined && data === undefined) throw notJson(name, offset)
     this.known.set(name, data)
     return data
   }

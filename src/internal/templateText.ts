@@ -26,20 +26,21 @@ const parse = (text: string): Parsed => {
 }
 
 /**
- * The names of the placeholders, each once, in the order of their first use.
+ * The names of the placeholders, each once, in the order of their first use, and where that is.
  *
  * @internal
  */
-export const names = (text: string): ReadonlySet<string> => new Set(parse(text).placeholders.map(({ name }) => name))
+export const names = (text: string): ReadonlyMap<string, number> =>
+  new Map(parse(text).placeholders.map(({ name, offset }) => [name, offset] as const).reverse())
 
 const valueOf = ({ name, offset }: Placeholder, run: Run): string => {
   try {
-    const data = run.lookup(name)
+    const data = run.lookup(name, offset)
     return data === undefined ? run.absent(name, offset) : run.print(data)
   } catch (error) {
     // the other placeholders are looked at, too, so that all that is wrong is told at once
     if (!(error instanceof Failure) || error.problem.reason !== "invalidValue") throw error
-    run.problems.push({ ...error.problem, offset })
+    run.problems.push(error.problem)
     return ""
   }
 }

@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import { Failure } from "./templateFailure.js"
 import { maxDepth, memberWork } from "./templateLimits.js"
 
@@ -17,65 +18,82 @@ export interface DataObject {
 export const isObject = (data: Data | undefined): data is DataObject =>
   typeof data === "object" && data !== null && !Array.isArray(data)
 
-/** What is not data, and no member of data either. */
-const absent = Symbol()
-
 class NotData extends Error {}
 
-const isAccessor = (object: object, key: string): boolean => {
-  const descriptor = Object.getOwnPropertyDescriptor(object, key)
-  return descriptor?.get !== undefined || descriptor?.set !== undefined
+const isAccessor = (descriptor: PropertyDescriptor): boolean =>
+  descriptor.get !== undefined || descriptor.set !== undefined
+
+/** Made by braces, by a JSON parser, or without a prototype; of whichever realm. Not of a class. */
+const isPlain = (object: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(object)
+  return prototype === null || typeof prototype === "object" && Object.getPrototypeOf(prototype) === null
 }
 
-const copyObject = (object: object, spend: (work: number) => void, depth: number): DataObject => {
+type Spend = (work: number) => void
+
+const copyObject = (object: object, spend: Spend, depth: number): DataObject => {
+  if (!isPlain(object)) throw new NotData()
   const out: Record<string, Data> = Object.create(null)
   for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
     if (descriptor.enumerable !== true) continue
-    if (isAccessor(object, key)) throw new NotData()
-    const member = copy(descriptor.value, spend, depth)
-    if (member !== absent) out[key] = member
+    if (isAccessor(descriptor)) throw new NotData()
+    if (descriptor.value !== undefined) out[key] = copy(descriptor.value, spend, depth)
   }
   return out
 }
 
-/** What `JSON.stringify` would write, as data: functions, symbols and `undefined` are no members, `toJSON` is followed. */
-const copy = (value: unknown, spend: (work: number) => void, depth: number): Data | typeof absent => {
+/** Not by a method of the list: it may have one of its own. */
+const copyList = (list: ReadonlyArray<unknown>, spend: Spend, depth: number): ReadonlyArray<Data> => {
+  const out: Array<Data> = []
+  for (let i = 0; i < list.length; i++) {
+    const descriptor = Object.getOwnPropertyDescriptor(list, i)
+    if (descriptor !== undefined && isAccessor(descriptor)) throw new NotData()
+    out.push(copy(descriptor?.value ?? null, spend, depth))
+  }
+  return out
+}
+
+/** What the object says it is as JSON. A date that is none says that it is null. */
+const ownJson = (object: object): { readonly json: unknown } | undefined => {
+  const descriptor = Object.getOwnPropertyDescriptor(object, "toJSON")
+  if (descriptor !== undefined && isAccessor(descriptor)) throw new NotData()
+  if (!("toJSON" in object) || typeof object.toJSON !== "function") return undefined
+  if (Predicate.isDate(object) && Number.isNaN(object.getTime())) throw new NotData()
+  return { json: object.toJSON() }
+}
+
+const copy = (value: unknown, spend: Spend, depth: number): Data => {
   spend(memberWork)
   if (depth > maxDepth) throw new NotData()
   switch (typeof value) {
     case "string":
     case "boolean":
-    case "number":
       return value
-    case "object":
+    case "number":
+      if (!Number.isFinite(value)) throw new NotData()
+      return value
+    case "object": {
       if (value === null) return null
-      if (Array.isArray(value)) {
-        return value.map((item: unknown) => {
-          const data = copy(item, spend, depth + 1)
-          return data === absent ? null : data
-        })
-      }
-      if ("toJSON" in value && !isAccessor(value, "toJSON") && typeof value.toJSON === "function") {
-        return copy(value.toJSON(), spend, depth + 1)
-      }
-      return copyObject(value, spend, depth + 1)
-    case "bigint":
-      throw new NotData()
+      if (Array.isArray(value)) return copyList(value, spend, depth + 1)
+      const own = ownJson(value)
+      return own === undefined ? copyObject(value, spend, depth + 1) : copy(own.json, spend, depth + 1)
+    }
     default:
-      return absent
+      throw new NotData()
   }
 }
 
 /**
- * A copy of the value as plain data, or `undefined` when it is not data: a function, a symbol, a bigint, a cycle, an object
- * with getters.
+ * A copy of the value as plain data, or `undefined` when it is not data. What JSON has is data: null, booleans, finite
+ * numbers, texts, lists, and plain objects, of data. An object with a `toJSON` is what that gives: a `Date` its ISO text. As
+ * in JSON, a member that is `undefined` is not there, and an item that is `undefined` is null. Nothing else is data: no
+ * function, symbol, bigint, `NaN`, cycle, object with getters or of a class (`Map`, `Set`, `Error`, `String`, `Uint8Array`).
  *
  * @internal
  */
-export const toData = (value: unknown, spend: (work: number) => void): Data | undefined => {
+export const toData = (value: unknown, spend: Spend): Data | undefined => {
   try {
-    const data = copy(value, spend, 0)
-    return data === absent ? undefined : data
+    return copy(value, spend, 0)
   } catch (error) {
     if (error instanceof Failure) throw error
     // a `toJSON` or a proxy of somebody else: what it throws may show what it likes

@@ -197,8 +197,8 @@ export const layerMemory = (record: { readonly [id: string]: Versions }): Layer.
  * # end
  * ```
  *
- * - Between the lines `---`, which may be left out together with what is between them, stands YAML 1.2 without tags and aliases.
- *   `parameters` are spelled as in a request, in camelCase.
+ * - Between the lines `---`, which may be left out together with what is between them, stands YAML 1.2 without tags, anchors
+ *   and aliases: up to 64 Ki characters, 16 Ki words and signs, 1,000 members of a map and 100 levels. `parameters` are spelled as in a request, in camelCase.
  * - A line `# system`, `# developer`, `# user` or `# assistant` begins a message, `# end` ends the last one. All lines between are its
  *   text, other headings of Markdown included, but for one empty line at its beginning and one at its end: a text that begins or ends
  *   with an empty line has two there.

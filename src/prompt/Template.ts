@@ -12,11 +12,35 @@
  * - Values are printed as they are: texts unchanged (nothing is HTML-escaped: in mustache `{{x}}` and `{{{x}}}` are the
  *   same), numbers and booleans as text, lists and objects as JSON, `null` as nothing. Sections and loops walk through lists
  *   and objects as data.
+ * - A value is JSON: null, a boolean, a finite number, a text, a list or a plain object of such. An object with a `toJSON` is
+ *   what that gives: a `Date` is its ISO text. As in JSON, a member that is `undefined` is not there, and an item that is
+ *   `undefined` is null. All else is an error that names the variable: a function, a symbol, a bigint, `NaN`, an invalid
+ *   `Date`, a getter, a cycle, and an object of a class (`Map`, `Set`, `Error`, `new String("x")`, `Uint8Array`, one of
+ *   yours) without a `toJSON`.
  * - A variable that is printed and not given is an error. A condition is not: a missing section of mustache is false, and so
  *   is `{% if x %}` of jinja, `x is defined`, `x | default("y")`.
  * - A template reads no files (no partials, includes or imports), sees own members of plain data only, calls no functions
  *   but those of its engine, and does no more work than a fraction of a second.
  * - A text without tags is passed on as it is.
+ *
+ * What `jinja` knows; all else is a typed error, most of it when the template is compiled:
+ *
+ * | | |
+ * | --- | --- |
+ * | statements | `if` `for` (with `if`, `else`, `break`, `continue`) `set` `macro` `call` `with` `raw` `generation` |
+ * | operators | `+ - * / // % ** ~` `== != < <= > >=` `in` `not in` `and` `or` `not` `is` `if … else …` `[a:b:c]` |
+ * | filters | `abs` `bool` `capitalize` `count` `d` `default` `dictsort` `first` `float` `get` `indent` `int` `items` `join` `keys` `last` `length` `list` `lower` `map` `max` `min` `reject` `rejectattr` `replace` `reverse` `round` `safe` `select` `selectattr` `sort` `string` `sum` `title` `tojson` `trim` `truncate` `unique` `upper` `values` |
+ * | tests | `boolean` `callable` `defined` `divisibleby` `even` `false` `float` `in` `integer` `iterable` `lower` `mapping` `none` `number` `odd` `sameas` `sequence` `string` `true` `undefined` `upper`; `eq` `ne` `lt` `le` `gt` `ge` and their other names, signs in `select` |
+ * | methods | of texts `capitalize` `endswith` `lower` `lstrip` `replace` `rstrip` `split` `startswith` `strip` `title` `upper`; of objects `dictsort` `get` `items` `keys` `values` |
+ * | functions | `namespace` `raise_exception` `range` |
+ * | in loops | `loop.index` `index0` `revindex` `revindex0` `first` `last` `length` `previtem` `nextitem` |
+ *
+ * Blocks take the newline behind them and the spaces in front of them away (`trim_blocks`, `lstrip_blocks`), as those who
+ * render chat templates of model cards do. There is no clock: what a chat template calls `strftime_now` is not defined, so that
+ * it falls back, or takes the date as a variable. Not there, either: `{% filter %}`, `{% do %}`, blocks, includes and imports, `dict`,
+ * `cycler`, `joiner`, `loop.cycle`, `groupby`, `batch`, `format`, and filters with arguments in `map`. `capitalize` and `title`
+ * leave the other letters of a word as they are, and `==` and `in` compare lists and objects by identity: `is eq` and `is in`
+ * compare what is in them.
  *
  * @since 0.1.0
  */

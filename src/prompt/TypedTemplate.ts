@@ -60,13 +60,16 @@ type Parse<S extends string, Found extends string = never> = S extends `${string
   : Found
   : Found
 
+/** `string`, and patterns such as `${string}!`: what is written there is not known. */
+type IsPattern<Text extends string> = {} extends { readonly [K in Text]: unknown } ? true : false
+
 /**
  * The names of the placeholders of a template. Of a text that is no literal, any name.
  *
  * @since 0.1.0
  * @category models
  */
-export type Placeholders<Text extends string> = string extends Text ? string : Parse<Text>
+export type Placeholders<Text extends string> = IsPattern<Text> extends true ? string : Parse<Text>
 
 /**
  * The schemas of the variables, by name.
@@ -86,32 +89,80 @@ export interface Fields {
  */
 export type Values<F extends Fields> = { readonly [K in keyof F]: Schema.Schema.Type<F[K]> }
 
+type KeysOf<A> = A extends unknown ? keyof A : never
+
+/** Nothing may be there beside `Names`: neither in an object that is written out, nor in one whose type is wider. */
+type Excess<Given, Names> = { readonly [K in Exclude<KeysOf<Given>, Names>]?: never }
+
 /**
  * A template of the engine `text` with the schemas of its variables.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Template<F extends Fields> {
+export interface Template<in out F extends Fields> {
   readonly text: string
   readonly fields: F
   /** Encodes the variables by their schemas, and puts them into the text. */
-  readonly render: (values: Values<F>) => Effect.Effect<string, TemplateError>
+  readonly render: <V extends Values<F>>(values: V & Excess<V, keyof F>) => Effect.Effect<string, TemplateError>
   /** The same for variables of which the compiler knows nothing. Those that the template does not have are left out. */
   readonly renderUnknown: (values: { readonly [name: string]: unknown }) => Effect.Effect<string, TemplateError>
 }
 
 type Schemas<Text extends string> = { readonly [K in Placeholders<Text>]: Schema.Schema.AnyNoContext }
 
-/** No schema may be there for what is no placeholder. */
-type Exact<F, Text extends string> = F & { readonly [K in Exclude<keyof F, Placeholders<Text>>]: never }
+/** One of several texts: which variables there are is known only when it runs. */
+type IsUnion<A, B = A> = A extends unknown ? [B] extends [A] ? false : true : never
+
+type IsAny<A> = 0 extends 1 & A ? true : false
+
+/** What JSON has no text for. */
+type NotJson =
+  | bigint
+  | symbol
+  | undefined
+  | void
+  | ReadonlyMap<never, unknown>
+  | ReadonlySet<unknown>
+  | Error
+  | ((...args: never) => unknown)
+
+type Plain = string | number | boolean | null | { readonly toJSON: () => unknown }
+
+/** How far into the encoded side of a schema the compiler looks: three levels. A recursive type has no end. */
+type MaxDepth = 3
+
+/** What there is in a type that is not JSON. A member of an object may be absent. */
+type Unprintable<A, Depth extends ReadonlyArray<unknown> = []> = IsAny<A> extends true ? never
+  : Depth["length"] extends MaxDepth ? Extract<A, NotJson>
+  : A extends NotJson ? A
+  : A extends Plain ? never
+  : A extends ReadonlyArray<infer Item> ? Unprintable<Item, [...Depth, unknown]>
+  : A extends object ? { [K in keyof A]-?: Unprintable<Exclude<A[K], undefined>, [...Depth, unknown]> }[keyof A]
+  : never
+
+/** Whether a variable of the schema has a text: it may not be `undefined`, and its encoded side is JSON. */
+type IsPrintable<S> = S extends Schema.Schema<infer A, infer I, never>
+  ? [IsAny<A> extends true ? never : Extract<A, undefined | void>] extends [never] ?
+    [Unprintable<I>] extends [never] ? true
+    : false
+  : false
+  : false
+
+/** No schema may be there for what is no placeholder, and none of what has no text. */
+type Exact<F, Text extends string> =
+  & F
+  & { readonly [K in Exclude<keyof F, Placeholders<Text>>]: never }
+  & { readonly [K in keyof F as IsPrintable<F[K]> extends true ? never : K]: never }
+
+type Single<Text extends string> = IsUnion<Text> extends true ? never : Text
 
 /** What the compiler finds, for those whose templates it does not see. */
 const checkNames = (text: string, fields: Fields): void => {
   const wanted = names(text)
-  for (const name of wanted) {
+  for (const [name, offset] of wanted) {
     if (!Object.hasOwn(fields, name)) {
-      throw Render.errorFor({ ...missing(name), message: `there is no schema for "${name}"` })
+      throw Render.errorFor({ ...missing(name, offset), message: `there is no schema for "${name}"` }, text)
     }
   }
   for (const name of Object.keys(fields)) {
@@ -123,30 +174,36 @@ const checkNames = (text: string, fields: Fields): void => {
 
 type Unknowns = { readonly [name: string]: unknown }
 
-const encode = (fields: Fields, values: Unknowns): Effect.Effect<Unknowns, TemplateError> =>
-  Effect.map(
+const encode = (text: string, fields: Fields, values: Unknowns): Effect.Effect<Unknowns, TemplateError> => {
+  const offsets = names(text)
+  return Effect.map(
     Effect.forEach(Object.entries(fields), ([name, schema]) => {
       const value = Object.hasOwn(values, name) ? values[name] : undefined
-      if (value === undefined) return Effect.fail(Render.errorFor(missing(name)))
+      const offset = offsets.get(name)
+      if (value === undefined) return Effect.fail(Render.errorFor(missing(name, offset), text))
       return Effect.mapBoth(Schema.encodeUnknown(schema)(value), {
         // what a schema says shows the value
         onFailure: () =>
           Render.errorFor({
             reason: "invalidValue",
             message: `the variable "${name}" does not fit its schema`,
-            variable: name
-          }),
+            variable: name,
+            offset
+          }, text),
         onSuccess: (encoded) => [name, encoded] as const
       })
     }),
     Object.fromEntries<unknown>
   )
+}
 
 /**
  * A template whose placeholders are read from its text by the compiler: a schema that is missing, one too many, and at each
  * use a variable that is missing, unknown or of another type, do not compile.
  *
- * A variable is given as its schema's `Type` and printed as what the schema encodes it to: a `Schema.Date` as a text.
+ * A variable is given as its schema's `Type` and printed as what the schema encodes it to: a `Schema.Date` as a text. A
+ * schema of `undefined` (`Schema.UndefinedOr`), or one that encodes to what JSON does not have (a bigint, a symbol, a map),
+ * does not compile, either, nor does a text that is one of several: make a template of each.
  *
  * A text that is no literal is checked when this is called, and a `TemplateError` is thrown.
  *
@@ -162,12 +219,12 @@ const encode = (fields: Fields, values: Unknowns): Effect.Effect<Unknowns, Templ
  * @category constructors
  */
 export const make = <const Text extends string, F extends Schemas<Text>>(
-  text: Text,
+  text: Text & Single<Text>,
   fields: Exact<F, Text>
 ): Template<F> => {
   checkNames(text, fields)
   const renderUnknown = (values: Unknowns): Effect.Effect<string, TemplateError> =>
-    Effect.flatMap(encode(fields, values), (variables) => Render.renderText(text, { engine, variables }))
+    Effect.flatMap(encode(text, fields, values), (variables) => Render.renderText(text, { engine, variables }))
   return { text, fields, render: renderUnknown, renderUnknown }
 }
 
@@ -179,11 +236,11 @@ type Role = "system" | "developer" | "user" | "assistant"
  * @since 0.1.0
  * @category models
  */
-export interface TypedMessage<R extends Role, F extends Fields> {
+export interface TypedMessage<out R extends Role, in out F extends Fields> {
   readonly role: R
   readonly template: Template<F>
-  readonly render: (
-    values: Values<F>
+  readonly render: <V extends Values<F>>(
+    values: V & Excess<V, keyof F>
   ) => Effect.Effect<{ readonly role: R; readonly content: string }, TemplateError>
 }
 
@@ -239,9 +296,9 @@ type Flat<A> = { readonly [K in keyof A]: A[K] }
  * @since 0.1.0
  * @category models
  */
-export interface Chat<V> {
+export interface Chat<in V> {
   /** All messages, in their order. What is wrong is told with the index of its message. */
-  readonly render: (values: V) => Effect.Effect<ReadonlyArray<Message>, TemplateError>
+  readonly render: <A extends V>(values: A & Excess<A, keyof V>) => Effect.Effect<ReadonlyArray<Message>, TemplateError>
 }
 
 const inMessage = (error: TemplateError, messageIndex: number): TemplateError =>

@@ -179,8 +179,33 @@ Say hello to {{ name }}.
     ["a text after the end", "# user\n# end\n\nrest", 4, "nothing after"],
     ["YAML that is none", "---\nmodel: a/b\nparameters: [\n---\n# end\n", 3, "not plain YAML"],
     ["a duplicate", "---\nmodel: a/b\nmodel: a/c\n---\n# end\n", 3, "DUPLICATE_KEY"],
-    ["a tag", "---\nmodel: !!js/function a\n---\n# end\n", 2, "TAG_RESOLVE_FAILED"],
-    ["an alias", "---\nmodel: &a x\ndescription: *a\n---\n# end\n", 2, "ALIAS"],
+    ["a tag", "---\nmodel: !!js/function a\n---\n# end\n", 2, "column 8: expected plain YAML: a tag"],
+    ["a tag of a list", "---\nparameters:\n  stop: !!seq [a]\n---\n# end\n", 3, "column 9: expected plain YAML: a tag"],
+    [
+      "a tag of a text",
+      "---\nmodel: a/b\ndescription: !!str |\n  x\n---\n# end\n",
+      3,
+      "column 14: expected plain YAML: a tag"
+    ],
+    ["a tag of a name", "---\n!!str model: a/b\n---\n# end\n", 2, "column 1: expected plain YAML: a tag"],
+    ["a tag of all", "---\n# all\n!!map\nmodel: a/b\n---\n# end\n", 3, "column 1: expected plain YAML: a tag"],
+    ["an anchor", "---\nmodel: &a x\n---\n# end\n", 2, "column 8: expected plain YAML: an anchor"],
+    [
+      "an anchor of nothing",
+      "---\nparameters: { stop: [a, &b ] }\n---\n# end\n",
+      2,
+      "column 25: expected plain YAML: an anchor"
+    ],
+    ["an alias", "---\nmodel: x\ndescription: *a\n---\n# end\n", 3, "column 14: expected plain YAML: an alias"],
+    [
+      "an alias in a list",
+      "---\nparameters: { stop: [*a] }\n---\n# end\n",
+      2,
+      "column 22: expected plain YAML: an alias"
+    ],
+    ["a merge of an alias", "---\nparameters:\n  <<: *a\n---\n# end\n", 3, "column 7: expected plain YAML: an alias"],
+    ["a second document", "---\nmodel: a/b\n--- {}\n---\n# end\n", 3, "expected one YAML document"],
+    ["a document that is ended", "---\nmodel: a/b\n...\nmodel: a/c\n---\n# end\n", 4, "expected one YAML document"],
     ["a list", "---\n- model\n---\n# end\n", 2, "a map"],
     ["an unknown member", "---\nmodel: a/b\ntemperature: 1\n---\n# end\n", 3, "temperature: is not a known member"],
     [
@@ -189,7 +214,6 @@ Say hello to {{ name }}.
       4,
       "parameters.temperature: expected"
     ],
-    ["binary", "---\nparameters:\n  seed: !!binary aGk=\n---\n# end\n", 3, "parameters.seed"],
     ["messages twice", "---\nmessages: []\n---\n# user\n# end\n", 2, "not both"]
   ])("names the file and the line of %s", ([, text, line, said]) =>
     Effect.gen(function*() {
@@ -201,6 +225,63 @@ Say hello to {{ name }}.
       assert.include(error.message, "a/p/1.md: line ")
       assert.notInclude(error.message, "the text")
     }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("takes what looks like a tag, an anchor or an alias for the text that it is", () =>
+    Effect.gen(function*() {
+      const { get, write } = yield* makeStore
+      const front =
+        "---\ndescription: a & b, a * b, so! # &a *b !c\nmodel: \"&a/*b\"\nparameters:\n  user: |\n    *x\n---\n"
+      yield* write("p/1.md", written([], front))
+      assert.deepStrictEqual<unknown>(yield* get("p", "1"), {
+        id: "p",
+        version: "1",
+        messages: [],
+        model: "&a/*b",
+        parameters: { user: "*x\n" }
+      })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  // each of these took the library seconds, or ended the process
+  const many = (n: number, f: (i: number) => string) => Array.from({ length: n }, (_, i) => f(i)).join("")
+  it.scopedLive.each<readonly [what: string, front: string, said: string]>([
+    ["names", many(3_500, (i) => `${i.toString(36)}:\n`), "members of a map"],
+    ["names in braces", `parameters: {${many(5_000, (i) => `${i.toString(36)}: 1,`)}}\n`, "words and signs"],
+    ["names of one name", "a:\n".repeat(3_500), "members of a map"],
+    ["names without values", `{${"?,".repeat(3_500)}}\n`, "members of a map"],
+    ["brackets that close nothing", `${"]".repeat(16_000)}\n`, "not plain YAML"],
+    ["signs", `${"[".repeat(60_000)}\n`, "words and signs"],
+    ["lists in lists", `parameters: ${"[".repeat(4_000)}\n`, "levels"],
+    ["lists of names", `${"- ? ".repeat(1_600)}\n`, "levels"],
+    ["names of names", `${"? ".repeat(4_000)}\n`, "levels"],
+    ["maps in maps", many(200, (i) => `${" ".repeat(i)}a:\n`), "levels"],
+    ["characters", `description: ${"x".repeat(2 ** 16)}\n`, "characters"]
+  ])("takes no front matter of too many %s, soon", ([, front, said]) =>
+    Effect.gen(function*() {
+      const { get, write } = yield* makeStore
+      yield* write("p/1.md", written([], `---\n${front}---\n`))
+      const before = performance.now()
+      assert.include((yield* invalid(get, "p", "1")).message, said)
+      assert.isBelow(performance.now() - before, 1_000)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  scoped(
+    "takes the front matter of many tools",
+    Effect.gen(function*() {
+      const { get, write } = yield* makeStore
+      const tool = (i: number) =>
+        `    - type: function
+      function:
+        name: tool${i}
+        parameters:
+          type: object
+          properties:
+            city: { type: string, description: The city }
+          required: [city]
+`
+      yield* write("p/1.md", written([], `---\nparameters:\n  tools:\n${many(150, tool)}---\n`))
+      assert.strictEqual((yield* get("p", "1")).parameters?.tools?.length, 150)
+    })
+  )
 
   scoped(
     "takes no file that is no text, too large, or a directory",

@@ -99,12 +99,70 @@ describe.each(engines)("the engine %s", (engine) => {
           return calls++
         }
       }
-      for (const x of [() => calls++, Symbol("s"), 1n, cycle, getter]) {
-        assert.include(yield* failure(engine, "{{x}}", { x }), { reason: "invalidValue", variable: "x" })
+      class Own {
+        readonly a = 1
       }
-      assert.strictEqual(yield* render(engine, "{{x}}", { x: { f: () => calls++, a: 1 } }), "{\"a\":1}")
+      const list = Object.assign([1], { map: () => [calls++] })
+      const listOfGetters = Object.defineProperty([0], 0, { get: () => calls++ })
+      const values = [
+        () => calls++,
+        Symbol("s"),
+        1n,
+        NaN,
+        Infinity,
+        cycle,
+        getter,
+        listOfGetters,
+        new Map([["a", 1]]),
+        new Set([1]),
+        new Error("e"),
+        new String("x"),
+        new Number(1),
+        new Boolean(true),
+        Object(1n),
+        new Date(NaN),
+        new Uint8Array(1),
+        new ArrayBuffer(1),
+        /x/,
+        new Own(),
+        Promise.resolve(1),
+        new WeakMap()
+      ]
+      for (const value of values) {
+        for (const x of [value, [value], { a: { b: value } }]) {
+          assert.include(yield* failure(engine, "\n {{x}}", { x }), {
+            reason: "invalidValue",
+            variable: "x",
+            line: 2,
+            column: 2
+          })
+        }
+      }
+      assert.strictEqual(yield* render(engine, "{{x}}", { x: list }), "[1]")
       assert.include(yield* failure(engine, "{{a}}", getter), { reason: "invalidValue", variable: "a" })
       assert.strictEqual(calls, 0)
+    }))
+
+  it.effect("prints what an object is as JSON", () =>
+    Effect.gen(function*() {
+      class Own {
+        readonly a = 1
+        toJSON() {
+          return { b: [this.a] }
+        }
+      }
+      const values: ReadonlyArray<readonly [x: unknown, expected: string]> = [
+        [new Date(0), "1970-01-01T00:00:00.000Z"],
+        [{ at: new Date(0) }, "{\"at\":\"1970-01-01T00:00:00.000Z\"}"],
+        [new URL("https://example.com"), "https://example.com/"],
+        [new Own(), "{\"b\":[1]}"],
+        [Object.assign(Object.create(null), { a: 1 }), "{\"a\":1}"],
+        [{ a: undefined, b: [undefined, null] }, "{\"b\":[null,null]}"],
+        [JSON.parse("{\"__proto__\":{\"a\":1},\"constructor\":2}"), "{\"__proto__\":{\"a\":1},\"constructor\":2}"],
+        [-0, "0"],
+        [1e21, "1e+21"]
+      ]
+      for (const [x, expected] of values) assert.strictEqual(yield* render(engine, "{{x}}", { x }), expected)
     }))
 
   it.effect("shows nothing of a value that throws", () =>
@@ -170,6 +228,30 @@ describe.each(engines)("the engine %s", (engine) => {
       assert.strictEqual(text, `${plain}${value}${plain}`)
     }))
 
+  it.effect.prop("understands a text, or says what is wrong at one of its tags", {
+    parts: FastCheck.array(FastCheck.constantFrom(
+      ..."{{ }} {% %} {# #} {%- -%} is not in if else endif for endfor raw endraw with endwith set macro = ( ) [ ] { } , . : |"
+        .split(" "),
+      ..."'a' ' 1 -1 x l o and or select map max defined odd eq * ** ~ 😀 __proto__ constructor".split(" "),
+      "\n",
+      "\r\n",
+      "{% raw %}",
+      "{% endraw %}",
+      "{% with a = 1 %}",
+      "{% if x is ",
+      "{% for i in l %}",
+      "{{ x | "
+    ))
+  }, ({ parts }) =>
+    Effect.gen(function*() {
+      for (const text of [parts.join(" "), parts.join("")]) {
+        const outcome = yield* Effect.either(render(engine, text, { x: 3, l: [1, "a"], o: { a: 1 }, a: "{{x}}" }))
+        if (outcome._tag === "Right" || outcome.left.line === undefined) continue
+        const { column = 0, line } = outcome.left
+        assert.match(text.split("\n")[line - 1]!.slice(column - 1), /^(\{[{%#]|$)/)
+      }
+    }))
+
   it.effect.prop("gives the same with and without a cache", {
     names: FastCheck.array(FastCheck.constantFrom("a", "b", "c"))
   }, ({ names }) =>
@@ -184,6 +266,32 @@ describe.each(engines)("the engine %s", (engine) => {
       assert.deepStrictEqual(JSON.stringify(second), JSON.stringify(first))
       assert.deepStrictEqual(JSON.stringify(third), JSON.stringify(first))
     }))
+})
+
+describe("a value that is not JSON", () => {
+  const x = new Map()
+  it.effect.each<readonly [engine: Template.Engine, text: string, line: number, column: number]>([
+    ["mustache", "a\r\n {{x}}", 2, 2],
+    ["mustache", "😀 {{{x}}}", 1, 4],
+    ["mustache", "{{a.b}}{{x.a.b}}", 1, 8],
+    ["mustache", "\n\n  {{#x}}{{.}}{{/x}}", 3, 3],
+    ["mustache", "{{#x.y}}a{{/x.y}}", 1, 1],
+    ["mustache", " {{^x}}a{{/x}}", 1, 2],
+    ["mustache", "{{#a}}\n{{#b}} {{x}}{{/b}}{{/a}}", 2, 8],
+    ["mustache", "{{=<% %>=}}\n<% x %>", 2, 1],
+    ["jinja", "a\r\n {{ x }}", 2, 2],
+    ["jinja", "😀 {{ x | length }}", 1, 4],
+    ["jinja", "{% for i in a %}\n  {% if x.a %}{% endif %}{% endfor %}", 2, 3],
+    ["jinja", "{% raw %}{{ x }}\n{% endraw %}\n {{ x }}", 3, 2],
+    ["text", "\r\n\r\n 😀{{ x }}", 3, 4]
+  ])(
+    "has a position in %s: %j",
+    ([engine, text, line, column]) =>
+      Effect.map(
+        failure(engine, text, { x, a: { b: 1 } }),
+        (error) => assert.include(error, { reason: "invalidValue", variable: "x", line, column })
+      )
+  )
 })
 
 describe("the engine text", () => {
@@ -228,6 +336,19 @@ describe.each<readonly [Template.Engine, string, TemplateReason, Record<string, 
   ["jinja", "x {% extends 'secret' %}", "unsupported", { line: 1, column: 3 }],
   ["jinja", "{{ 'secret' | center(80) }}", "unsupported", { line: 1, column: 1 }],
   ["jinja", "{{ a is divisible }}", "unsupported", { line: 1, column: 1 }],
+  ["jinja", "\n{{ a is nope(3) }}", "unsupported", { line: 2, column: 1 }],
+  ["jinja", "x {% filter upper %}a{% endfilter %}", "unsupported", { line: 1, column: 3 }],
+  ["jinja", "{{ [1] | select(*a) }}", "unsupported", { line: 1, column: 1 }],
+  ["jinja", "\n {% raw %}{{ secret }}", "syntax", { line: 2, column: 2 }],
+  ["jinja", "{% raw %}{{ ? }}{% endraw %}\n {{ ? }}", "syntax", { line: 2, column: 2 }],
+  ["jinja", "{% raw %}{{ }}{% endraw %}\n {{ a + }}", "syntax", { line: 2, column: 2 }],
+  ["jinja", "{% endraw %}", "syntax", {}],
+  ["jinja", "\n{% with a = 1 %}", "syntax", {}],
+  ["jinja", "x {% with 1 %}{% endwith %}", "syntax", { line: 1, column: 3 }],
+  ["jinja", "\n{% with a = (1 %}{% endwith %}", "syntax", { line: 2, column: 1 }],
+  ["jinja", "{% endwith %}", "syntax", { line: 1, column: 1 }],
+  ["jinja", "\n{{ a is in( }}", "syntax", { line: 2, column: 1 }],
+  ["jinja", "{{ a is }}", "syntax", { line: 1, column: 1 }],
   ["jinja", "{{ ''.__class__.mro() }}", "unsupported", { line: 1, column: 1 }],
   ["mustache", "{{a}}" + " ".repeat(1001), "limit", {}],
   ["jinja", "{{a}}" + " ".repeat(1001), "limit", {}],
@@ -237,7 +358,12 @@ describe.each<readonly [Template.Engine, string, TemplateReason, Record<string, 
   ["mustache", "{{#a}}".repeat(300) + "{{/a}}".repeat(300), "limit", {}],
   ["jinja", `{{ ${"(".repeat(50_000)} }}`, "limit", {}],
   ["jinja", `{{ a${" + a".repeat(1000)} }}`, "limit", {}],
-  ["jinja", "{% if a %}".repeat(10_000), "limit", {}]
+  ["jinja", "{% if a %}".repeat(10_000), "limit", {}],
+  ["jinja", "{% with a = 1 %}".repeat(10_000), "limit", {}],
+  ["jinja", `{{ a${" is odd".repeat(30_000)} }}`, "limit", {}],
+  ["jinja", `{{ ${"a is in(".repeat(12_000)}1${")".repeat(12_000)} }}`, "limit", {}],
+  ["jinja", `{{ ${"a is eq [".repeat(20_000)} }}`, "syntax", {}],
+  ["jinja", "{% raw %}".repeat(28_000), "syntax", { line: 1, column: 1 }]
 ])("%s, %.40s", (engine, text, reason, position) => {
   it.effect(`is found when it is compiled: ${reason}`, () =>
     Effect.gen(function*() {
@@ -275,7 +401,49 @@ describe.each<readonly [text: string, variables: Variables]>([
     l: Array.from({ length: 9999 }, (_, a) => ({ a })),
     p: "a.".repeat(1e5)
   }],
-  [`{% for i in range(90000) %}${"y".repeat(5000)}{% endfor %}`, {}]
+  [`{% for i in range(40000) %}${"y".repeat(5000)}{% endfor %}`, {}],
+  ...[
+    "s.title()",
+    "s | title",
+    "t in s",
+    "t not in s",
+    "t is in(s)",
+    "s.split(t)",
+    "s.split('a')",
+    "s | replace('a', '')",
+    "s | replace('', 'a')",
+    "s.strip('a')",
+    "s ~ i ~ s == s",
+    "u | upper",
+    "u is lower",
+    "u | tojson(ensure_ascii=true)",
+    "n | indent",
+    "o | items",
+    "o.keys()",
+    "o | tojson",
+    "o | tojson(sort_keys=true)",
+    "o | dictsort",
+    "namespace(o)",
+    "l | sort",
+    "l | unique",
+    "l | max",
+    "l | sum(attribute='a', start=0)",
+    "l | map('title')",
+    "l | select('in', l)",
+    "l | reject('eq', s)",
+    "l is eq(l)",
+    "l[::-1]"
+  ].map((expression): readonly [string, Variables] => [
+    `{% for i in range(20000) %}{% for j in [1, 2, 3] %}{% set x = ${expression} %}{% endfor %}{% endfor %}`,
+    {
+      s: "a ".repeat(50_000),
+      t: `${"a ".repeat(20)}b`,
+      u: "é字".repeat(50_000),
+      n: "a\n".repeat(50_000),
+      o: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, i])),
+      l: Array.from({ length: 1000 }, (_, i) => expression.includes("sum") ? { a: i } : `k${i * 7919 % 1000}`)
+    }
+  ])
 ])("the attack %.70s", (text, variables) => {
   it.effect("stops at a limit, soon", () =>
     Effect.gen(function*() {
@@ -287,6 +455,57 @@ describe.each<readonly [text: string, variables: Variables]>([
       assert.isBelow(performance.now() - before, 10_000)
     }))
 })
+
+/** What each of these takes was measured: so many of them are a second, and one is nothing. */
+describe.each<readonly [expression: string, times: number]>([
+  ["s.title()", 20],
+  ["s | title", 20],
+  ["[s] | map('title')", 20],
+  ["t in s", 200],
+  ["t not in s", 200],
+  ["t is in(s)", 200],
+  ["[t] | select('in', s)", 200],
+  ["s.split(t)", 20],
+  ["s | replace('a', '')", 30],
+  ["s.strip('b')", 200],
+  ["u | upper", 200],
+  ["u is upper", 200],
+  ["u | tojson(ensure_ascii=true)", 60],
+  ["n | indent", 30],
+  ["o | items", 200],
+  ["o | keys", 200],
+  ["o.values()", 200],
+  ["l | select('in', l)", 20],
+  ["l | select('eq', o)", 20],
+  ["namespace(o)", 5_000],
+  ["l is eq(l)", 3_000]
+])("the cost of %s", (expression, times) => {
+  const variables = {
+    s: "a ".repeat(50_000),
+    t: `${"a ".repeat(30)}b`,
+    u: "é字".repeat(50_000),
+    n: "a\n".repeat(50_000),
+    o: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, i])),
+    l: Array.from({ length: 1000 }, (_, i) => `k${i}`)
+  }
+  it.effect("is counted", () =>
+    Effect.gen(function*() {
+      const text = `{% for i in range(n) %}{% set x = ${expression} %}{% endfor %}`.replace(
+        "range(n)",
+        `range(${times})`
+      )
+      assert.include(yield* failure("jinja", text, variables), { reason: "limit" })
+      assert.strictEqual(yield* render("jinja", text.replace(`${times}`, "1"), variables), "")
+    }))
+})
+
+it.effect("a test costs nothing that does not look into its value", () =>
+  Effect.gen(function*() {
+    const l = Array.from({ length: 10_000 }, () => "x".repeat(100))
+    const text =
+      "{% for i in range(5000) %}{% if l is not defined or l is none or l is string %}!{% endif %}{% endfor %}"
+    assert.strictEqual(yield* render("jinja", text, { l }), "")
+  }))
 
 it.effect("nested sections of mustache stop at a limit", () =>
   Effect.gen(function*() {
@@ -322,7 +541,89 @@ describe("jinja", () => {
     ["{% for i in [1, 2, 3] if i != 2 %}{{ i }}{% if loop.last %}!{% endif %}{% endfor %}", {}, "13!"],
     ["{% for i in [1, 2, 3] %}{% if i == 2 %}{% continue %}{% endif %}{{ i }}{% endfor %}", {}, "13"],
     ["{{ 'a' 'b' }}{{ \"t\" }}t{# c #}", {}, "abtt"],
-    ["{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", {}, "10"]
+    ["{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", {}, "10"],
+    // tests with arguments
+    ["{{ 9 is divisibleby(3) }} {{ 9 is divisibleby 2 }} {{ 9 is not divisibleby(2) }}", {}, "true false true"],
+    ["{{ 2 is in [1, 2] }} {{ 'a' is not in 'abc' }} {{ 'k' is in d }} {{ d.l[0] is in(d.l) }}", {
+      d: { k: 1, l: [[1]] }
+    }, "true false true true"],
+    [
+      "{{ x is sameas none }} {{ 1 is sameas true }} {{ not (3 is eq 3) }} {{ [1] is eq([1.0]) }}",
+      { x: null },
+      "true false false true"
+    ],
+    ["{{ 1 is lt 2 }}{{ 1 is ge(2) }}{{ 'a' is ne('b') }}{{ 5 is odd | string }}", {}, "truefalsetruetrue"],
+    [
+      "{{ x is mapping }} {{ x is iterable }} {{ 1.5 is float }} {{ y is undefined }}",
+      { x: {} },
+      "true true true true"
+    ],
+    ["{{ 'q' if z is not defined else 'w' }}{% if z is defined and z is odd %}{% endif %}", {}, "q"],
+    ["{{ is }} {{ x.is }} {{ {'is': 1} }}", { is: 1, x: { is: 2 } }, "1 2 {\"is\":1}"],
+    ["{{ x.is in [2] }}{{ x.is not in [2] }}{% for is in [1] %}{{ is }}{% endfor %}", { x: { is: 2 } }, "truefalse1"],
+    // filters
+    ["{{ [1, 2, 3, 4] | select('divisibleby', 2) | list }} {{ [0, 1, ''] | select | list }}", {}, "[2,4] [1]"],
+    ["{{ ['a', 'b'] | reject('equalto', 'b') | join(', ') }} {{ [1, 2, 3] | reject('>', 1) | list }}", {}, "a [1]"],
+    ["{{ l | selectattr('r', 'in', ['a', 'b']) | map(attribute='r') | join }}{{ l | rejectattr('r') | count }}", {
+      l: [{ r: "a" }, { r: "c" }, { q: 1 }]
+    }, "a1"],
+    ["{{ l | selectattr('a.b', 'ne', 2) | list }}{{ l | map(attribute='a.c', default='-') | list }}", {
+      l: [{ a: { b: 1 } }, { a: { b: 2 } }]
+    }, "[{\"a\":{\"b\":1}}][\"-\",\"-\"]"],
+    [
+      "{{ [' a ', 'b'] | map('trim') | map('upper') | join('|') }}{{ [[1], []] | map('count') | list }}",
+      {},
+      "A|B[1,0]"
+    ],
+    ["{{ x | d('y') }} {{ none | d('y', true) }} {{ [1, 2] | count }}", {}, "y y 2"],
+    [
+      "{{ 2.5 | round }} {{ 3.5 | round }} {{ -2.5 | round }} {{ 42.55 | round(1, 'floor') }} {{ 2 | round | int }}",
+      {},
+      "2.0 4.0 -2.0 42.5 2"
+    ],
+    [
+      "{{ 0.12345 | round(precision=2) }} {{ 0.121 | round(2, method='ceil') }} {{ 1234 | round(-2) }}",
+      {},
+      "0.12 0.13 1200.0"
+    ],
+    ["{{ [1, 2] | sum }} {{ [1, 2.5] | sum }} {{ [] | sum }} {{ l | sum(attribute='n', start=1) }}", {
+      l: [{ n: 1 }, { n: 5 }]
+    }, "3 3.5 0 7"],
+    ["{{ [1, 3, 2] | max }}{{ ['b', 'A'] | min }}{{ ['b', 'A'] | max(true) }}{{ l | max(attribute='n') }}", {
+      l: [{ n: 1 }, { n: 5 }]
+    }, "3Ab{\"n\":5}"],
+    ["{{ s | truncate(9) }}|{{ s | truncate(9, true) }}|{{ s | truncate(11) }}|{{ s | truncate(11, false, '…', 0) }}", {
+      s: "foo bar baz qux"
+    }, "foo...|foo ba...|foo bar baz qux|foo bar…"],
+    ["{{ '😀😀😀😀' | truncate(6, true, '...', 0) }}", {}, "😀..."],
+    [
+      "{{ '\\n a \\n'.strip('\\n') }}|{{ 'xyaxx'.lstrip('xy') }}|{{ ' a '.rstrip() }}|{{ 'aXa' | trim('a') }}",
+      {},
+      " a |axx| a|X"
+    ],
+    [
+      "{{ '😀a😀'.strip('😀') }}|{{ '😀😃'.lstrip('😀') }}|{{ '😀'.rstrip('😃') }}|{{ 'aa'.strip('a') }}",
+      {},
+      "a|😃|😀|"
+    ],
+    // blocks
+    ["a {% raw %}{{ x }} {% if %} {# #}{% endraw %} b {{ y }}", { y: 1 }, "a {{ x }} {% if %} {# #} b 1"],
+    ["a\n  {%- raw -%}  {{ x }}\n  {% endraw %}\nb{{ y }}", { y: 1 }, "a{{ x }}\nb1"],
+    ["  {% raw %} {{ {%- endraw -%}  {{ y }}{% raw %}{% endraw %}", { y: "{{ z }}" }, " {{{{ z }}"],
+    ["{{ '{% raw %}' }}{# {% raw %} #}{{ y }}", { y: 1 }, "{% raw %}1"],
+    [
+      "{% with a = 1, b = x %}{{ a }}{{ b }}{% set x = 5 %}{% endwith %}{{ x }}{{ a is defined }}",
+      { x: 2 },
+      "122false"
+    ],
+    ["{% with x = x, y = x %}{% with %}{{ x }}{{ y }}{% endwith %}{% endwith %}", { x: 2 }, "22"],
+    [
+      "{% for i in [1, 2, 3] %}{% with j = i %}{% if j == 2 %}{% continue %}{% endif %}{{ j }}{{ loop.index }}" +
+      "{% endwith %}{% endfor %}",
+      {},
+      "1133"
+    ],
+    ["{% with a = b is defined and 4 is divisibleby 2 %}{{ a }}{% endwith %}", { b: 1 }, "true"]
   ])(
     "%s",
     ([text, variables, expected]) =>
@@ -416,6 +717,33 @@ describe("jinja", () => {
     }))
 })
 
+describe("what jinja is given that it has no use for", () => {
+  it.effect.each<readonly [text: string, reason: TemplateReason]>([
+    ["{{ [] | max }}", "missingVariable"],
+    ["{{ missing | sum }}", "missingVariable"],
+    ["{{ 1 | select }}", "invalidValue"],
+    ["{{ [1] | select('secret') }}", "invalidValue"],
+    ["{{ [1, 'a'] | max }}", "invalidValue"],
+    ["{{ ['a'] | sum }}", "invalidValue"],
+    ["{{ 1 is divisibleby(0) }}", "invalidValue"],
+    ["{{ 1 is divisibleby }}", "invalidValue"],
+    ["{{ 1.5 is odd }}", "invalidValue"],
+    ["{{ 1 is eq }}", "invalidValue"],
+    ["{{ 1 is odd(1) }}", "invalidValue"],
+    ["{{ 1 | round(400) }}", "invalidValue"],
+    ["{{ 1 | round(method='secret') }}", "invalidValue"],
+    ["{{ [1] | map }}", "invalidValue"],
+    ["{{ ['a'] | map('replace', 'a', 'b') }}", "invalidValue"],
+    ["{{ ['a'] | map('secret') }}", "unsupported"],
+    ["{{ ['a'] | map('__proto__') }}", "unsupported"],
+    ["{{ 'a'.strip(1) }}", "invalidValue"]
+  ])("%s is an error with a position", ([text, reason]) =>
+    Effect.map(failure("jinja", `\n ${text}`), (error) => {
+      assert.include(error, { reason, line: 2, column: 2 })
+      if (!text.includes("map(")) assert.notInclude(error.message, "secret")
+    }))
+})
+
 describe("a typed template", () => {
   const greeting = Template.make("Hi {{name}}, since {{ date }}", { name: Schema.String, date: Schema.Date })
 
@@ -453,10 +781,12 @@ describe("a typed template", () => {
     Effect.gen(function*() {
       assert.include(yield* Effect.flip(greeting.renderUnknown({ name: "a" })), {
         reason: "missingVariable",
-        variable: "date"
+        variable: "date",
+        line: 1,
+        column: 20
       })
       const error = yield* Effect.flip(greeting.renderUnknown({ name: { secret: 1 }, date: new Date(0) }))
-      assert.include(error, { reason: "invalidValue", variable: "name" })
+      assert.include(error, { reason: "invalidValue", variable: "name", line: 1, column: 4 })
       assert.notInclude(JSON.stringify(error), "secret")
     }))
 
