@@ -201,8 +201,10 @@ const ofAll = ({ failures, route }: RouterError.AllTargetsFailed<RouterError.Tar
  */
 export const ofRouterError = (error: RouterError.RouterError): Problem => {
   const problem = told(error)
-  // what is wrong with the gateway itself is not for its clients
-  return problem.code === internal.code ? problem : { ...problem, report: RouterReport.encode(error) }
+  // a report names the class and the place of what is wrong with a prompt; the fields of the gateway's own defaults are no place of the request
+  return error._tag === "InvalidRequest" && problem.code === internal.code
+    ? problem
+    : { ...problem, report: RouterReport.encode(error) }
 }
 
 const told = (error: RouterError.RouterError): Problem => {
