@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Duration } from "effect"
-import { Clock, Effect, Either, Exit, Layer, Redacted, Schedule, Stream } from "effect"
+import { Clock, Effect, Either, Exit, Redacted, Schedule, Stream } from "effect"
 import { ChatCompletions, ChatRequest, RouterDefaults, RouterError } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { event, events, finish, ping, role, text } from "./support/policies.js"
@@ -186,10 +186,9 @@ describe("clocks of a request", () => {
       const long = yield* stream({ ...request, timeout: { firstByteTimeout: 9000, totalTimeout: 4500 } })
       assert.deepStrictEqual([phaseOf(long.error), long.millis], ["DeadlineExceeded", 4500])
       yield* allClosed
-    }).pipe(
-      Effect.provide(RouterDefaults.layer({ backoff: Schedule.fromDelays(1000, 2000, 4000) })),
-      Effect.provide(scripted({ "a/x": Testing.hang }))
-    ))
+    }).pipe(Effect.provide(
+      scripted({ "a/x": Testing.hang }, undefined, { backoff: Schedule.fromDelays(1000, 2000, 4000) })
+    )))
 
   it.effect("the total covers the stream, also while the consumer is busy", () =>
     Effect.gen(function*() {
@@ -408,10 +407,11 @@ describe("commit: whole", () => {
       const [call] = yield* Testing.calls
       assert.isTrue(call?.aborted)
       yield* allClosed
-    }).pipe(
-      Effect.provide(RouterDefaults.layer({ limits: { responseBytes: 10_000 } })),
-      Effect.provide(scripted({ "a/x": events(letters(1000), { between: 10, end: "stall" }) }))
-    ))
+    }).pipe(Effect.provide(scripted(
+      { "a/x": events(letters(1000), { between: 10, end: "stall" }) },
+      undefined,
+      { limits: { responseBytes: 10_000 } }
+    ))))
 
   it.effect("as a default; a request that says otherwise wins", () =>
     Effect.gen(function*() {
@@ -457,7 +457,7 @@ describe("commit: whole", () => {
 
 describe("limits by default", () => {
   const layer = (limits: NonNullable<RouterDefaults.Defaults["limits"]>, answer: Testing.Answer) =>
-    Layer.merge(scripted({ "a/x": answer }), RouterDefaults.layer({ limits }))
+    scripted({ "a/x": answer }, undefined, { limits })
 
   const tooLarge = (limits: NonNullable<RouterDefaults.Defaults["limits"]>, answer: Testing.Answer) =>
     Effect.gen(function*() {

@@ -12,7 +12,7 @@ const outcomes = (route: { readonly attempts: ReadonlyArray<{ readonly outcome: 
 const tag = (error: RouterError.RouterError) => error._tag
 
 /** Without the jitter of the default backoff. */
-const evenBackoff = RouterDefaults.layer({ backoff: Schedule.exponential("1 second") })
+const evenBackoff = { backoff: Schedule.exponential("1 second") }
 
 describe("ChatCompletions.create", () => {
   it.effect("gives the completion in camelCase, with unknown members and the route", () =>
@@ -76,10 +76,11 @@ describe("ChatCompletions.create", () => {
       const waits = completion.route.attempts.map((attempt) => [attempt.waitMillis, attempt.startedAtMillis])
       assert.deepStrictEqual(waits, [[0, 0], [1000, 1000], [2000, 3000]])
       assert.deepStrictEqual(outcomes(completion.route), ["RateLimited", "RateLimited", "success"])
-    }).pipe(
-      Effect.provide(evenBackoff),
-      Effect.provide(scripted({ "a/large": [Testing.status(429), Testing.status(429), Testing.completion("Hello")] }))
-    ))
+    }).pipe(Effect.provide(scripted(
+      { "a/large": [Testing.status(429), Testing.status(429), Testing.completion("Hello")] },
+      undefined,
+      evenBackoff
+    ))))
 
   it.effect("does not retry without a retry policy, nor codes that are not listed", () =>
     Effect.gen(function*() {
@@ -226,13 +227,26 @@ describe("a request that is wrong", () => {
 })
 
 describe("a request with very many targets", () => {
-  const many = (name: string) => Array.from({ length: 20_000 }, (_, index) => ({ model: `${name}/${index}` }))
+  const many = (name: string, length = 500) => Array.from({ length }, (_, index) => ({ model: `${name}/${index}` }))
 
   it.effect("that are unknown: the first ten are named", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(create({ model: "a/large", messages, fallbacks: many("nobody") }))
       assert.strictEqual(error._tag === "InvalidRequest" && error.issues.length, 10)
     }).pipe(Effect.provide(scripted({ "a/large": Testing.completion("Hello") }))))
+
+  it.effect("that are too many: nothing is looked up", () =>
+    Effect.gen(function*() {
+      const models = many("a", 1001)
+      const fallbacks = yield* Effect.flip(create({ model: "a/large", messages, fallbacks: models }))
+      const balanced = yield* Effect.flip(
+        create({ model: "-", messages, loadBalancer: { type: "weight_based", models } })
+      )
+      assert.deepStrictEqual([fallbacks, balanced].map((error) => error.message), [
+        "fallbacks: expected an array of at most 1000 targets",
+        "loadBalancer.models: expected an array of at most 1000 models"
+      ])
+    }).pipe(Effect.provide(scripted({ "a": Testing.completion("Hello") }))))
 
   it.effect("is served by the first", () =>
     Effect.gen(function*() {
@@ -374,13 +388,21 @@ describe("cache", () => {
       assert.deepStrictEqual([yield* cached(), yield* cached()], ["miss", "miss"])
       const withFallback = { model: "b/x", fallbacks: [{ model: "c/x" }] }
       assert.deepStrictEqual([yield* cached(withFallback), yield* cached(withFallback)], ["miss", "miss"])
-      const asked = Effect.provide(cached(withFallback), RouterDefaults.layer({ cacheFallbacks: true }))
-      assert.deepStrictEqual([yield* asked, yield* asked], ["miss", "hit"])
     }).pipe(Effect.provide(scripted({
       "a/x": Testing.completion("Hel", { finishReason: "length" }),
       "b/x": Testing.status(500),
       "c/x": Testing.completion("Hello")
     }))))
+
+  it.effect("keeps that of a fallback where it is told to", () =>
+    Effect.gen(function*() {
+      const withFallback = { model: "b/x", fallbacks: [{ model: "c/x" }] }
+      assert.deepStrictEqual([yield* cached(withFallback), yield* cached(withFallback)], ["miss", "hit"])
+    }).pipe(Effect.provide(scripted(
+      { "b/x": Testing.status(500), "c/x": Testing.completion("Hello") },
+      undefined,
+      { cacheFallbacks: true }
+    ))))
 
   it.effect("is not shared between keys", () =>
     Effect.gen(function*() {
@@ -424,12 +446,11 @@ describe("RouterDefaults", () => {
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual((yield* Fiber.join(failing))._tag, "Unavailable")
       assert.strictEqual((yield* Testing.calls).length - before, 3)
-    }).pipe(
-      Effect.provide(
-        RouterDefaults.layer({ timeout: { totalTimeout: 5000 }, backoff: Schedule.exponential("1 second") })
-      ),
-      Effect.provide(scripted({ ...script, "h/x": Testing.hang }))
-    ))
+    }).pipe(Effect.provide(scripted(
+      { ...script, "h/x": Testing.hang },
+      undefined,
+      { ...evenBackoff, timeout: { totalTimeout: 5000 } }
+    ))))
 
   it.effect("is merged clock by clock, and a clock that is undefined is not named", () =>
     Effect.gen(function*() {

@@ -17,6 +17,8 @@ export interface Body {
   readonly json: RequestBody.JsonObject
   /** Milliseconds for the whole call. */
   readonly totalTimeout: number | undefined
+  /** Kept here too: what was handed over there and breaks on its way must not have been handed over here. */
+  readonly commit: RouterDefaults.Defaults["commit"]
 }
 
 const wellSpelled = (
@@ -72,6 +74,7 @@ export const make = (
       json: ChatRequest.toWire(
         kind === "stream" ? { ...rest, streamOptions, stream: true } : { ...rest, stream: false }
       ),
-      totalTimeout: request.timeout?.totalTimeout
+      totalTimeout: request.timeout?.totalTimeout,
+      commit: request.commit
     }
   })

@@ -25,6 +25,23 @@ export const maxDepth = 128
 export const maxValues = 1_000_000
 
 /**
+ * How many members one object of a request may have: of the objects that users name the members of (variables, a schema's properties) none
+ * has as many, and an object that is used like a table is copied for each use.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxMembers = 10_000
+
+/**
+ * How many elements one list of a request may have: a conversation, or the data that a template prints.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxElements = 100_000
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -65,6 +82,7 @@ const wrong = (state: State, depth: number, message: string): boolean => {
 }
 
 const walkArray = (values: ReadonlyArray<unknown>, depth: number, state: State): boolean => {
+  if (values.length > maxElements) return unbounded(state, depth, `expected lists of at most ${maxElements} elements`)
   for (let i = 0; i < values.length; i++) {
     state.path[depth] = i
     if (!walk(values[i], depth + 1, state)) return false
@@ -73,7 +91,9 @@ const walkArray = (values: ReadonlyArray<unknown>, depth: number, state: State):
 }
 
 const walkMembers = (members: Members, depth: number, state: State): boolean => {
-  for (const key of Object.keys(members)) {
+  const keys = Object.keys(members)
+  if (keys.length > maxMembers) return unbounded(state, depth, `expected objects of at most ${maxMembers} members`)
+  for (const key of keys) {
     state.path[depth] = key
     if (!walk(members[key], depth + 1, state)) return false
   }

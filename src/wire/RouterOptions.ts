@@ -60,6 +60,14 @@ export const Cache = Schema.Struct({
 })
 
 /**
+ * How many targets a list of a request may name: 1,000, more than there are models of use.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const maxTargets = 1000
+
+/**
  * One of these targets is drawn for each request instead of the request's `model`.
  *
  * @since 0.1.0
@@ -72,7 +80,10 @@ export const LoadBalancer = Schema.Struct({
     model: nonEmpty,
     /** 0.001 to 1, relative to the sum of all. Default 0.5. */
     weight: Schema.optional(numberBetween(0.001, 1))
-  })).pipe(Schema.minItems(1, { description: "an array of at least one model" }))
+  })).pipe(
+    Schema.minItems(1, { description: "an array of at least one model" }),
+    Schema.maxItems(maxTargets, { description: `an array of at most ${maxTargets} models` })
+  )
 })
 
 /**
@@ -194,7 +205,11 @@ const shared = {
   name: Schema.optional(Schema.String),
   retry: Schema.optional(Retry),
   /** In the order in which they are tried. */
-  fallbacks: Schema.optional(Schema.Array(FallbackTarget)),
+  fallbacks: Schema.optional(
+    Schema.Array(FallbackTarget).pipe(
+      Schema.maxItems(maxTargets, { description: `an array of at most ${maxTargets} targets` })
+    )
+  ),
   /** The router's cache of whole answers. */
   cache: Schema.optional(Cache),
   loadBalancer: Schema.optional(LoadBalancer),

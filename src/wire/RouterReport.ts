@@ -11,7 +11,7 @@ import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { isObject } from "../internal/wire.js"
+import { isObject, type JsonObject } from "../internal/wire.js"
 import * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
 import * as Json from "./Json.js"
@@ -99,9 +99,39 @@ export const encode = (error: RouterError.RouterError): Report => {
   }
 }
 
+/** The longest text in a report that is taken as it is, in characters: names and messages of this library are shorter. */
+const maxTextLength = 512
+
+/** How many things a list in a report can have: targets that failed, fields that are wrong. */
+const maxItems = 1000
+
+/** A time until which something lasts, in milliseconds: some 24 days, the longest that a timer can be set to. */
+const maxMillis = 2 ** 31 - 1
+
+/** Levels of a report: an error, the failures in it, their issues, a field of one. */
+const maxDepth = 6
+
+/** Whoever writes a report may be anybody: what becomes part of an error is short, without line breaks, and a number that can be waited for. */
+const bounded = (value: unknown, depth = 0): unknown => {
+  if (typeof value === "string") {
+    return value.slice(0, maxTextLength).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd")
+  }
+  if (typeof value === "number") {
+    return Math.min(Math.max(0, value), maxMillis)
+  }
+  if (typeof value !== "object" || value === null || depth === maxDepth) {
+    return typeof value === "boolean" ? value : null
+  }
+  return Array.isArray(value)
+    ? value.slice(0, maxItems).map((item) => bounded(item, depth + 1))
+    : Object.fromEntries(
+      Object.entries(value).slice(0, maxItems).map(([name, member]) => [name, bounded(member, depth + 1)])
+    )
+}
+
 const decodeMembers = Schema.decodeUnknownOption(Single)
 
-const decodeSingle = (report: { readonly [member: string]: unknown }): Single | undefined =>
+const decodeSingle = (report: JsonObject): Single | undefined =>
   Option.getOrUndefined(decodeMembers(
     Object.fromEntries(Object.entries(report).filter(([name]) => !hidden.has(name)))
   ))
@@ -126,8 +156,9 @@ const decodeAll = (
  * @category decoding
  */
 export const decode = (
-  report: unknown
+  json: unknown
 ): Single | RouterError.AllTargetsFailed<RouterError.TargetError> | undefined => {
+  const report = bounded(json)
   if (!isObject(report)) {
     return undefined
   }
@@ -180,6 +211,15 @@ export const encodeRoute = (route: Route.Route): string | undefined => {
 
 const decodeJson = Schema.decodeUnknownOption(Route.Route)
 
+/** The last instant that a date can be. */
+const maxInstant = 8.64e15
+
+/** Times are those of an attempt, and texts those of this library. */
+const isPlausible = ({ attempts, cacheAgeMillis = 0 }: Route.Route, text: string): boolean =>
+  !/\\u00[01]|\\[nrtbf]/.test(text) &&
+  [cacheAgeMillis, ...attempts.flatMap((each) => [each.startedAtMillis, each.durationMillis, each.waitMillis])]
+    .every((millis) => millis >= 0 && millis <= maxInstant)
+
 /**
  * The route in a header, or `undefined` when there is none.
  *
@@ -189,4 +229,9 @@ const decodeJson = Schema.decodeUnknownOption(Route.Route)
 export const decodeRoute = (header: string | undefined): Route.Route | undefined =>
   header === undefined || header.length > maxRouteLength
     ? undefined
-    : Option.getOrUndefined(Option.flatMap(Either.getRight(Json.parse(header)), decodeJson))
+    : Json.parse(header).pipe(
+      Either.getRight,
+      Option.flatMap(decodeJson),
+      Option.filter((route) => isPlausible(route, header)),
+      Option.getOrUndefined
+    )

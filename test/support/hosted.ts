@@ -1,6 +1,6 @@
 /**
  * A client whose connection leads to a gateway of this process, and all of it runs in the fiber of the call: so a `TestClock`
- * rules both sides, and services around a call reach the router behind the gateway.
+ * rules both sides. What is set around a call does not reach the router behind the gateway, as over a connection.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -9,7 +9,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Exit, Layer, Redacted, Scope, Stream } from "effect"
-import { ChatCompletions } from "effect-llm-router"
+import { ChatCompletions, RouterDefaults } from "effect-llm-router"
 import * as Gateway from "effect-llm-router/Gateway"
 import { MemoryResponse } from "../../src/internal/memoryResponse.js"
 
@@ -74,6 +74,7 @@ export const behindGateway = <A>(router: Layer.Layer<ChatCompletions.ChatComplet
                 HttpServerRequest.HttpServerRequest,
                 HttpServerRequest.fromWeb(toWeb(request, url))
               ),
+              Effect.provideService(RouterDefaults.RouterDefaults, {}),
               Scope.extend(scope),
               Effect.orDie,
               Effect.onError(() => close)

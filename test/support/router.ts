@@ -1,5 +1,5 @@
 import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
-import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache } from "effect-llm-router"
+import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache, RouterDefaults } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { behindGateway } from "./hosted.js"
 
@@ -9,10 +9,11 @@ import { behindGateway } from "./hosted.js"
  */
 export const isHosted = process.env.ROUTER_DOOR === "hosted"
 
-/** The router over a scripted transport, for the providers that the script names. */
+/** The router over a scripted transport, for the providers that the script names. The defaults are those where the policies run. */
 export const scripted = (
   script: Testing.Script,
-  apiKey?: Redacted.Redacted
+  apiKey?: Redacted.Redacted,
+  defaults: RouterDefaults.Defaults = {}
 ) => {
   const names = [...new Set(Object.keys(script).map((target) => target.split("/")[0]!)), "other"]
   const router = ChatCompletions.layer.pipe(
@@ -22,7 +23,8 @@ export const scripted = (
       )),
       ResponseCache.layerMemory()
     ]),
-    Layer.provideMerge(Testing.layerTransport(script))
+    Layer.provideMerge(Testing.layerTransport(script)),
+    Layer.provide(RouterDefaults.layer(defaults))
   )
   return isHosted ? behindGateway(router) : router
 }

@@ -203,8 +203,15 @@ describe("validate", () => {
   })
 
   it("survives very many issues", () => {
-    const content = Array.from({ length: 150_000 }, () => 1)
+    const content = Array.from({ length: 90_000 }, () => 1)
     assert.strictEqual(paths({ ...base, messages: [{ role: "user", content }] }).length, 10)
+  })
+
+  it("refuses objects and lists of more than anybody needs, before they are looked at", () => {
+    const object = Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`k${index}`, 1]))
+    assert.deepStrictEqual(paths({ ...base, variables: object }), ["variables"])
+    assert.deepStrictEqual(paths({ ...base, ...object }), [""])
+    assert.deepStrictEqual(paths({ ...base, stop: Array.from({ length: 100_001 }, () => "x") }), ["stop"])
   })
 
   it("never shows a value", () => {

@@ -44,7 +44,9 @@ describe("a report of an error", () => {
   }
 
   it("keeps durations, targets and the failures of each target", () => {
-    const decoded = passed(RouterReport.encode(RouterError.allTargetsFailed<RouterError.TargetError>([timeout, limited])))
+    const decoded = passed(
+      RouterReport.encode(RouterError.allTargetsFailed<RouterError.TargetError>([timeout, limited]))
+    )
     assert.strictEqual(decoded?._tag, "AllTargetsFailed")
     if (decoded?._tag === "AllTargetsFailed") {
       const [first, second] = decoded.failures
@@ -100,6 +102,19 @@ describe("a report of an error", () => {
     }
   })
 
+  it("of somebody hostile is short, in one line, and no wait without an end", () => {
+    const target = `a/x\n\u001b[31m${"PROMPT ".repeat(10_000)}`
+    const decoded = passed({ _tag: "RateLimited", target, retryAfter: 1e300 })
+    assert.isBelow(decoded?.message.length ?? Infinity, 600)
+    assert.notMatch(decoded?.message ?? "", /\p{Cc}/u)
+    assert.strictEqual(decoded?._tag === "RateLimited" && Duration.toMillis(decoded.retryAfter!), 2 ** 31 - 1)
+    const issues = Array.from({ length: 5000 }, (_, index) => ({ path: `x${index}`, message: "m".repeat(5000) }))
+    const many = passed({ _tag: "InvalidRequest", issues })
+    assert.isAtMost(many?._tag === "InvalidRequest" ? many.issues.length : Infinity, 1000)
+    const deep = JSON.parse(`${"{\"failures\":[".repeat(50)}{}${"]}".repeat(50)}`) as unknown
+    assert.isUndefined(passed({ _tag: "AllTargetsFailed", failures: [deep] }))
+  })
+
   it("brings no headers, body or route of its own", () => {
     const decoded = passed({ _tag: "Unavailable", headers: { a: "b" }, body: "text", code: "c", route: {} })
     assert.deepStrictEqual({ ...decoded }, { _tag: "Unavailable" })
@@ -133,7 +148,9 @@ describe("a route in a header", () => {
     const attempts = Array.from({ length: 100 }, () => attempt)
     assert.isUndefined(RouterReport.encodeRoute({ ...route, attempts }))
     assert.isUndefined(RouterReport.decodeRoute(JSON.stringify({ ...route, attempts })))
-    for (const header of [undefined, "", "{", "[]", "{\"attempts\":[{}]}"]) {
+    const wrong = [{ waitMillis: -1 }, { durationMillis: 1e308 }, { target: "a\nb" }, { outcome: "\u001b[31m" }]
+    const hostile = wrong.map((members) => JSON.stringify({ ...route, attempts: [{ ...attempt, ...members }] }))
+    for (const header of [undefined, "", "{", "[]", "{\"attempts\":[{}]}", ...hostile]) {
       assert.isUndefined(RouterReport.decodeRoute(header))
     }
   })
