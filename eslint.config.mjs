@@ -11,7 +11,7 @@ const forbid = (files, group, message) => ({
 })
 
 export default tseslint.config(
-  { ignores: ["dist/", "docs/", "coverage/"] },
+  { ignores: ["dist/", "docs/", "coverage/", "test/bench/.build/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   js.configs.recommended,
   ...tseslint.configs.recommended,
