@@ -108,7 +108,7 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
     const guards = yield* Guards.make
     const prompts = yield* Effect.serviceOption(Prompts.Prompts)
     const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
-    return Calls.make((request, kind, recorder) =>
+    return yield* Calls.make((request, kind, recorder) =>
       Effect.flatMap(defaults, (defaults) =>
         Effect.flatMap(
           Rendering.render(request, { prompts, defaults, recorder }),

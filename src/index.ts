@@ -151,3 +151,11 @@ export * as Hedge from "./policy/Hedge.js"
  * @since 0.1.0
  */
 export * as Resilience from "./Resilience.js"
+/**
+ * @since 0.1.0
+ */
+export * as Telemetry from "./Telemetry.js"
+/**
+ * @since 0.1.0
+ */
+export * as Prices from "./Prices.js"

@@ -167,6 +167,16 @@ describe("the answer of a hosted router without reports", () => {
       }
     }).pipe(Effect.provide(hosted(Testing.stream(["Hel"], { finishReason: null })))))
 
+  it.effect("is handed over when it is complete, where that was asked for: what is cut may be retried", () =>
+    Effect.gen(function*() {
+      const chunks = yield* elapse(Stream.runCollect(ChatCompletions.stream({ ...request, commit: "whole" })))
+      assert.strictEqual(Array.from(chunks, (chunk) => chunk.choices[0]?.delta.content ?? "").join(""), "Hello")
+      assert.strictEqual(yield* count, 2)
+    }).pipe(Effect.provide(hosted(
+      [Testing.stream(["Hel", "lo"], { cut: { after: 1, how: "reset" } }), Testing.stream(["Hel", "lo"])],
+      { retries: { strategy: "backoff", retryConnectionErrors: true } }
+    ))))
+
   it.effect("takes no longer than timeoutMs, and than the time of the whole call", () =>
     Effect.gen(function*() {
       const slow = yield* failure()

@@ -75,6 +75,8 @@ export class Breaker {
   /** Its slot is free again after the longest opening, so that one that hangs does not take the target out. */
   private probe: Probe | undefined
   private cooldown: Cooldown | undefined
+  /** The state that `changed` knows of. */
+  private known: View["state"] = "closed"
 
   constructor(private readonly settings: Settings) {
     this.window = new BreakerWindow(settings.window)
@@ -149,6 +151,16 @@ export class Breaker {
         ? undefined
         : { reason: this.cooldown.reason, remainingMillis }
     }
+  }
+
+  /** The state, where it is another one than when this was last asked. */
+  changed(now: number): View["state"] | undefined {
+    const state = this.state(now)
+    if (state === this.known) {
+      return undefined
+    }
+    this.known = state
+    return state
   }
 
   /** Whether nothing is lost by forgetting it, but a row of failures that is older than the window. */

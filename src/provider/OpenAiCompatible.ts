@@ -13,6 +13,7 @@ import * as Endpoint from "../internal/endpoint.js"
 import { type Execute, onion } from "../internal/onion.js"
 import { sensitiveHeaders } from "../internal/redaction.js"
 import * as RouterError from "../RouterError.js"
+import * as Server from "../telemetry/Server.js"
 import * as RequestBody from "../wire/RequestBody.js"
 import * as Hosts from "./Hosts.js"
 import type { Provider } from "./Provider.js"
@@ -70,6 +71,7 @@ const fromEndpoint = (endpoint: Address): Provider => {
     ],
     secrets: Endpoint.secretsOf(endpoint.headers),
     doneTerminates: endpoint.doneTerminates,
+    server: Server.fromUrl(endpoint.address),
     client: (transport) => {
       const inner = Endpoint.guarded(transport)
       return (model) => {

@@ -11,6 +11,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as Redacted from "effect/Redacted"
 import type * as RouterError from "../RouterError.js"
+import type { Server } from "../telemetry/Server.js"
 
 /**
  * @since 0.1.0
@@ -32,4 +33,6 @@ export interface Provider {
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   /** Whether `[DONE]` ends a stream that has no finish reason. */
   readonly doneTerminates: boolean
+  /** Where it is, for spans and metrics. Absent for one that is nowhere in particular. */
+  readonly server?: Server | undefined
 }

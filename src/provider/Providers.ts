@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { sha256 } from "../internal/hash.js"
 import * as RouterError from "../RouterError.js"
+import type { Server } from "../telemetry/Server.js"
 import type * as Settle from "../wire/Settle.js"
 import * as Hosts from "./Hosts.js"
 import * as OpenAiCompatible from "./OpenAiCompatible.js"
@@ -33,6 +34,8 @@ export interface Target {
   readonly client: HttpClient.HttpClient.With<HttpClientError.HttpClientError | RouterError.InvalidRequest>
   /** What `Settle` has to know of the provider to make its answers final. */
   readonly settle: Settle.Options
+  /** Where it is, for spans and metrics, where its provider says so. */
+  readonly server?: Server | undefined
 }
 
 /**
@@ -100,11 +103,12 @@ export const make = (
             }`
           ))
         }
-        const { doneTerminates, secrets } = entry.provider
+        const { doneTerminates, secrets, server } = entry.provider
         return Either.right({
           id,
           client: entry.client(model),
-          settle: { target: id, secrets, doneTerminates }
+          settle: { target: id, secrets, doneTerminates },
+          server
         })
       }
     }

@@ -45,14 +45,14 @@ const endpoint = (
 
 const pipeline = (
   client: ReturnType<typeof endpoint>,
-  { host, retries, secrets, timeoutMs }: Settings.Settings,
+  { host, retries, secrets, server, timeoutMs }: Settings.Settings,
   { limits }: RouterDefaults.Defaults,
-  { totalTimeout }: Body.Body
+  { commit, totalTimeout }: Body.Body
 ): Client<RouterError.RouterError> => {
   const remote = client.pipe(
-    Settle.settle({ target: host, secrets, limits }),
+    Settle.settle({ target: host, secrets, limits, commit }),
     Timeout.withClocks({ call: timeoutMs }),
-    Attempts.withAttempt(host),
+    Attempts.withAttempt(host, server),
     retries,
     Reports.withReports
   )
@@ -69,7 +69,7 @@ export const make = (settings: Settings.Settings) =>
   Effect.gen(function*() {
     const client = endpoint(yield* HttpClient.HttpClient, settings)
     const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
-    return Calls.make((request, kind, recorder) =>
+    return yield* Calls.make((request, kind, recorder) =>
       Effect.flatMap(defaults, (defaults) =>
         Effect.flatMap(Body.make(request, kind, defaults), (body) =>
           pipeline(client, settings, defaults, body).execute(

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
 import * as Endpoint from "../internal/endpoint.js"
 import * as RouterError from "../RouterError.js"
+import * as Server from "../telemetry/Server.js"
 import * as Retries from "./Retries.js"
 
 /**
@@ -52,6 +53,8 @@ export interface Settings {
   readonly url: string
   /** What errors and attempts call the router. */
   readonly host: string
+  /** Where it is, for spans and metrics. */
+  readonly server: Server.Server | undefined
   readonly headers: Readonly<Record<string, string>>
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   readonly timeoutMs: number
@@ -102,6 +105,7 @@ export const make = (options: Options): Result<Settings> =>
     return {
       url: url.href,
       host: url.host,
+      server: Server.fromUrl(url.href),
       headers: yield* plainHeaders(headers),
       secrets: [...(options.apiKey ? [options.apiKey] : []), ...Endpoint.secretsOf(headers)],
       timeoutMs: yield* timeoutOf(options.timeoutMs ?? defaultTimeoutMs),

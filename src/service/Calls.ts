@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Service } from "../ChatCompletions.js"
 import { CallScope } from "../internal/callScope.js"
-import * as Tracing from "../internal/tracing.js"
 import * as Route from "../Route.js"
 import * as RouterDefaults from "../RouterDefaults.js"
 import * as RouterError from "../RouterError.js"
+import * as Telemetry from "../Telemetry.js"
+import * as ObservedCall from "../telemetry/ObservedCall.js"
 import type { ChatRequest } from "../wire/ChatRequest.js"
 import * as Delivery from "./Delivery.js"
 
@@ -56,37 +57,43 @@ const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterE
     }
   })
 
+const service = (execute: Execute, telemetry: Telemetry.Service | undefined): Service => ({
+  create: (request) =>
+    Effect.withFiberRuntime((fiber) => {
+      const recorder = Route.makeRecorder()
+      const call = Effect.mapBoth(Effect.flatMap(execute(request, "completion", recorder), Delivery.completion), {
+        onFailure: attachRoute(recorder),
+        onSuccess: (completion) => ({ ...completion, route: Route.snapshot(recorder) })
+      })
+      const observer = ObservedCall.observerOf(fiber, telemetry)
+      return observer === undefined ? call : ObservedCall.completion(call, observer, request, recorder)
+    }),
+  stream: (request) =>
+    Stream.unwrapScoped(Effect.withFiberRuntime((fiber) => {
+      const recorder = Route.makeRecorder()
+      const call = Effect.gen(function*() {
+        const scope = yield* Effect.scope
+        const response = yield* execute(request, "stream", recorder).pipe(
+          Effect.provideService(CallScope, scope),
+          Effect.mapError(attachRoute(recorder))
+        )
+        const route = Route.snapshot(recorder)
+        return Delivery.chunks(response, route.served).pipe(
+          Stream.map((chunk) => ({ ...chunk, route })),
+          Stream.tapError((error) => recordInterruption(recorder, error)),
+          Stream.mapError(attachRoute(recorder))
+        )
+      })
+      const observer = ObservedCall.observerOf(fiber, telemetry)
+      return observer === undefined ? call : ObservedCall.stream(call, observer, request, recorder)
+    }))
+})
+
 /**
+ * The service, with the telemetry that is around where it is made. That around a call goes before it.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (execute: Execute): Service => ({
-  create: (request) =>
-    Effect.suspend(() => {
-      const recorder = Route.makeRecorder()
-      return execute(request, "completion", recorder).pipe(
-        Effect.flatMap(Delivery.completion),
-        Effect.mapBoth({
-          onFailure: attachRoute(recorder),
-          onSuccess: (completion) => ({ ...completion, route: Route.snapshot(recorder) })
-        }),
-        Tracing.withSpan("ChatCompletions.create")
-      )
-    }),
-  stream: (request) =>
-    Stream.unwrapScoped(Effect.gen(function*() {
-      const recorder = Route.makeRecorder()
-      const scope = yield* Effect.scope
-      const response = yield* execute(request, "stream", recorder).pipe(
-        Effect.provideService(CallScope, scope),
-        Effect.mapError(attachRoute(recorder)),
-        Tracing.withSpan("ChatCompletions.stream")
-      )
-      const route = Route.snapshot(recorder)
-      return Delivery.chunks(response, route.served).pipe(
-        Stream.map((chunk) => ({ ...chunk, route })),
-        Stream.tapError((error) => recordInterruption(recorder, error)),
-        Stream.mapError(attachRoute(recorder))
-      )
-    }))
-})
+export const make = (execute: Execute): Effect.Effect<Service> =>
+  Effect.map(Telemetry.Telemetry, (telemetry) => service(execute, telemetry))

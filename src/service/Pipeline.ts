@@ -34,7 +34,7 @@ const targetClient = (plan: Plan.Plan, guards: Guards.Guards, target: Providers.
   target.client.pipe(
     Settle.settle({ ...plan.settle, ...target.settle }),
     Timeout.withClocks(plan.clocks),
-    Attempts.withAttempt(target.id),
+    Attempts.withAttempt(target.id, target.server),
     guards.limits(target.id, force),
     whenSet(plan.retry, Retry.withRetry),
     guards.budget(target.id)
