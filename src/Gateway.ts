@@ -19,7 +19,21 @@
  *
  * An error is `{"error":{"message","type","param","code"}}`. A 429 and a 503 have a `retry-after`. A stream that breaks ends with such an
  * object as its last event, and without `[DONE]`. A client that leaves closes the connection to the provider, and one that reads slowly
- * slows the provider down.
+ * slows the provider down; one that takes nothing for a minute is given up (see `makeServer`).
+ *
+ * `x-should-retry: false` tells a client that retries by itself, as the SDKs of OpenAI and Anthropic do, that it would do so in vain: the
+ * gateway has made more than one attempt itself, or what is wrong is for good (a 4xx other than 408, 409 and 429; `provider_refused_key`).
+ * Without it the attempts of both would multiply.
+ *
+ * `finish_reason` is always a word of the published API; what the provider said instead is in `native_finish_reason`. `stop` is told only
+ * for a word that is known to mean it. One that says that the answer failed (`error`, `network_error`, `aborted`, …) is an error:
+ * a 502 `provider_error`, or the last event of a stream that has begun. An unknown word is `length`: the answer may have been cut.
+ * A client that sends `x-router-report` reads the provider's own word.
+ *
+ * Behind a reverse proxy a gateway needs `keys`: for its address every client of the proxy is one of this machine. Without keys a request
+ * that a proxy marks as forwarded (`forwarded`, `x-forwarded-*`, `via`, `x-real-ip`) is refused, but not every proxy marks them. The proxy's
+ * idle timeout is to be at least the longest time to the first content (`timeout.first_content_timeout`, for each attempt, or that of the
+ * slowest reasoning model): nothing is sent before it, not even the status, which is not known until then.
  *
  * ```ts
  * import { NodeHttpClient, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
@@ -100,7 +114,7 @@ export const defaultDrainTimeout: Duration.Duration = Duration.seconds(25)
 export interface Options {
   /**
    * The keys of the clients: a request needs one as `authorization: Bearer …`. Visible ASCII characters. Default none: then only clients on
-   * this machine are served.
+   * this machine are served, and none behind a proxy, which is to have keys.
    */
   readonly keys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** What `GET /v1/models` lists, as `provider/model`. It limits nothing. Default none. */
@@ -244,8 +258,8 @@ export const keysConfig: Config.Config<ReadonlyArray<Redacted.Redacted>> = Confi
 )
 
 /**
- * The `node:http` server to be given to `NodeHttpServer.layer`: one with limits for slow headers (10 seconds), slow requests (2 minutes)
- * and large headers (16 KiB), which can be drained. It listens and ends once.
+ * The `node:http` server to be given to `NodeHttpServer.layer`: one with limits for slow headers (10 seconds), slow requests (2 minutes),
+ * clients that do not read (60 seconds) and large headers (16 KiB), which can be drained. Another server has limits of its own. It listens and ends once.
  *
  * Throws `InvalidRequest` when an option is out of bounds.
  *

@@ -108,6 +108,27 @@ describe("without keys", () => {
       assert.strictEqual(answered.status, 200)
     }))
 
+  it.scopedLive("a proxy on this machine is not one of them, whatever host it names", () =>
+    Effect.gen(function*() {
+      const running = yield* gateway(script)
+      const forwarding = {
+        forwarded: "for=192.0.2.1",
+        via: "1.1 proxy",
+        "x-real-ip": "192.0.2.1",
+        "x-forwarded-for": "192.0.2.1",
+        "X-Forwarded-Proto": "https",
+        "x-forwarded-host": ""
+      }
+      for (const [name, value] of Object.entries(forwarding)) {
+        const answered = yield* post(running, request, { [name]: value })
+        assert.deepStrictEqual([answered.status, errorOf(answered).code], [403, "loopback_only"], name)
+      }
+      assert.strictEqual((yield* running.upstream.calls).length, 0)
+      const served = yield* gateway(script, { keys })
+      const known = { authorization: "Bearer key-one" }
+      assert.strictEqual((yield* post(served, request, { ...forwarding, ...known })).status, 200)
+    }))
+
   const outside = Object.values(networkInterfaces()).flat().find((one) => one?.family === "IPv4" && !one.internal)
   it.scopedLive.skipIf(outside === undefined)(
     "clients of another address are not served",

@@ -298,6 +298,76 @@ describe("an error of the router", () => {
   }
 })
 
+describe("a wait that is told", () => {
+  for (
+    const [name, retryAfter, expected] of [
+      ["a day", Duration.days(1), "86400"],
+      ["more than a day", Duration.days(2), "86400"],
+      ["any number", Duration.seconds(1e300), "86400"],
+      ["no end", Duration.infinity, "86400"],
+      ["none", Duration.zero, "1"]
+    ] as const
+  ) {
+    it.scopedLive(`${name}: ${expected} seconds`, () =>
+      Effect.gen(function*() {
+        const running = yield* start(failing(new RouterError.RateLimited({ status: 429, retryAfter })))
+        assert.strictEqual((yield* post(running, request)).headers.get("retry-after"), expected)
+      }))
+  }
+})
+
+describe("x-should-retry", () => {
+  const wish = (script: Testing.Script, body: object, more?: Readonly<Record<string, string>>) =>
+    Effect.gen(function*() {
+      const running = yield* gateway(script)
+      const answered = yield* post(running, { ...request, ...body }, more)
+      return [answered.status, answered.headers.get("x-should-retry")]
+    })
+
+  it.scopedLive("is false when the gateway has asked again itself, of one target or of several", () =>
+    Effect.gen(function*() {
+      const retry = { count: 1, on_codes: [503] }
+      const down = Testing.status(503)
+      assert.deepStrictEqual(yield* wish({ "a/x": down }, { retry }), [503, "false"])
+      assert.deepStrictEqual(yield* wish({ "a/x": down }, { retry, stream: true }), [503, "false"])
+      const fallbacks = [{ model: "b/y" }]
+      assert.deepStrictEqual(yield* wish({ "a/x": down, "b/y": Testing.status(429) }, { fallbacks }), [429, "false"])
+    }))
+
+  it.scopedLive("is false for what is for good", () =>
+    Effect.gen(function*() {
+      for (
+        const [answer, body, status] of [
+          [Testing.status(401), {}, 502],
+          [Testing.status(400), {}, 400],
+          [Testing.status(404), {}, 404],
+          [Testing.completion("Hello"), { retry: { count: 9 } }, 400],
+          [Testing.completion("Hello"), { model: "nobody/x" }, 404]
+        ] as const
+      ) {
+        assert.deepStrictEqual(yield* wish({ "a/x": answer }, body), [status, "false"])
+      }
+      const forwarded = { "x-forwarded-for": "192.0.2.1" }
+      assert.deepStrictEqual(yield* wish({ "a/x": Testing.completion("Hello") }, {}, forwarded), [403, "false"])
+    }))
+
+  it.scopedLive("is not there where the client may ask again, nor with an answer", () =>
+    Effect.gen(function*() {
+      for (
+        const [answer, body, status] of [
+          [Testing.status(503), {}, 503],
+          [Testing.status(429), {}, 429],
+          [Testing.reset, {}, 502],
+          [Testing.hang, { timeout: { call_timeout: 50 } }, 504]
+        ] as const
+      ) {
+        assert.deepStrictEqual(yield* wish({ "a/x": answer }, body), [status, null])
+      }
+      const rescued = { "a/x": Testing.status(503), "b/y": Testing.completion("Hello") }
+      assert.deepStrictEqual(yield* wish(rescued, { fallbacks: [{ model: "b/y" }] }), [200, null])
+    }))
+})
+
 describe("a request that is wrong", () => {
   for (
     const [name, body, param, status = 400] of [
@@ -430,6 +500,7 @@ describe("options", () => {
       ["maxInFlight", () => Gateway.layer({ maxInFlight: 1.5 })],
       ["drainTimeout", () => Gateway.layer({ drainTimeout: Infinity })],
       ["headersTimeout", () => Gateway.makeServer({ headersTimeout: 0 })],
+      ["writeTimeout", () => Gateway.makeServer({ writeTimeout: Infinity })],
       ["maxHeaderBytes", () => Gateway.makeServer({ maxHeaderBytes: -1 })]
     ]
     for (const [path, make] of wrong) {

@@ -3,7 +3,7 @@ import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { ChatCompletions, Route } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { connect, errorOf, gateway, json, post, raw, send, start, v1 } from "./support/gateway.js"
-import { closesInTime, inTime } from "./support/live.js"
+import { closesInTime, inTime, steady } from "./support/live.js"
 
 const messages = [{ role: "user", content: "Hello" }]
 const request = { model: "a/x", messages }
@@ -283,35 +283,105 @@ const quiet = (count: () => number): Effect.Effect<number> =>
     }
   })
 
+/** A router whose streams are as long as `pieces`, and what it has heard of its clients. */
+const flood = () => {
+  const heard = { pulled: 0, closed: 0 }
+  const chunk: ChatCompletions.RoutedChunk = {
+    choices: [{ index: 0, delta: { content: "x".repeat(pieceBytes) } }],
+    route: Route.empty
+  }
+  const router = Layer.succeed(ChatCompletions.ChatCompletions, {
+    create: () =>
+      Effect.succeed({
+        choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(pieces * pieceBytes) } }],
+        route: Route.empty
+      }),
+    stream: () =>
+      Stream.repeatEffect(Effect.sync(() => {
+        heard.pulled++
+        return chunk
+      })).pipe(
+        Stream.take(pieces),
+        Stream.ensuring(Effect.sync(() => {
+          heard.closed++
+        }))
+      )
+  })
+  return { router, heard }
+}
+
 describe("a client that reads slowly", () => {
   it.scopedLive("stops the stream, and gets all of it when it goes on", () =>
     Effect.gen(function*() {
-      let pulled = 0
-      const chunk: ChatCompletions.RoutedChunk = {
-        choices: [{ index: 0, delta: { content: "x".repeat(pieceBytes) } }],
-        route: Route.empty
-      }
-      const running = yield* start(Layer.succeed(ChatCompletions.ChatCompletions, {
-        create: () => Effect.dieMessage("not a stream"),
-        stream: () =>
-          Stream.take(
-            Stream.repeatEffect(Effect.sync(() => {
-              pulled++
-              return chunk
-            })),
-            pieces
-          )
-      }))
+      const { heard, router } = flood()
+      const running = yield* start(router)
       const socket = yield* connect(running.port)
       socket.pause()
       socket.write(raw(v1, streamed, "connection: close\r\n"))
-      const before = yield* quiet(() => pulled)
+      const before = yield* quiet(() => heard.pulled)
       assert.isAbove(before, 0)
       assert.isBelow(before * pieceBytes, maxOnTheWay)
       socket.resume()
-      const heard = yield* socket.closed
-      assert.include(heard.slice(-100), "[DONE]")
-      assert.strictEqual(heard.split("chat.completion.chunk").length - 1, pieces)
+      const text = yield* socket.closed
+      assert.include(text.slice(-100), "[DONE]")
+      assert.strictEqual(text.split("chat.completion.chunk").length - 1, pieces)
+    }))
+
+  steady(
+    "gets all of it, however long that takes, when it never stands still",
+    300,
+    (millis) =>
+      Effect.gen(function*() {
+        const { router } = flood()
+        const running = yield* start(router, { http: { writeTimeout: millis } })
+        const socket = yield* connect(running.port)
+        socket.pause()
+        const begun = performance.now()
+        socket.write(raw(v1, streamed, "connection: close\r\n"))
+        yield* Effect.fork(Effect.forever(Effect.gen(function*() {
+          yield* Effect.sleep(millis / 3)
+          socket.resume()
+          yield* Effect.sleep(1)
+          socket.pause()
+        })))
+        const text = yield* socket.closed
+        assert.include(text.slice(-100), "[DONE]")
+        assert.isAbove(performance.now() - begun, 2 * millis)
+      })
+  )
+})
+
+describe("a client that does not read", () => {
+  const http = { writeTimeout: "200 millis" } as const
+
+  for (const [name, body, closed] of [["a stream", streamed, 1], ["a completion", request, 0]] as const) {
+    it.scopedLive(`${name}: its connection, its place and the upstream are given up`, () =>
+      Effect.gen(function*() {
+        const { heard, router } = flood()
+        const running = yield* start(router, { http, maxInFlight: 1 })
+        const socket = yield* connect(running.port)
+        socket.pause()
+        socket.write(raw(v1, body))
+        for (const expected of [1, 0]) {
+          const until = (count: number) => count === expected
+          yield* Effect.repeat(running.inFlight, { until, schedule: Schedule.spaced("5 millis") })
+        }
+        assert.strictEqual(heard.closed, closed)
+        assert.isBelow(heard.pulled * pieceBytes, maxOnTheWay)
+        socket.resume()
+        assert.notInclude((yield* socket.closed).slice(-100), "[DONE]")
+        assert.strictEqual((yield* post(running, { ...streamed, messages: [] })).status, 200)
+      }))
+  }
+
+  it.scopedLive("is not one that waits for a provider which is silent", () =>
+    Effect.gen(function*() {
+      const running = yield* gateway({
+        "a/x": Testing.stream(["Hel", "lo"], { between: "200 millis" }),
+        "a/y": Testing.completion("Hello", { delay: "200 millis" })
+      }, { http: { writeTimeout: "50 millis" } })
+      assert.include((yield* post(running, streamed)).text, "[DONE]")
+      assert.strictEqual((yield* post(running, { ...request, model: "a/y" })).status, 200)
     }))
 })
 

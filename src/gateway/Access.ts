@@ -55,12 +55,20 @@ const isLoopbackAddress = (address: string): boolean =>
 
 const isLoopbackHost = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i.test(host)
 
+/** What a proxy adds for whoever it speaks for. */
+const isForwarding = (header: string): boolean =>
+  header === "forwarded" || header === "via" || header === "x-real-ip" || header.startsWith("x-forwarded-")
+
 /**
- * The address alone is not enough: a page in a browser on this machine, under a name that leads to 127.0.0.1, and a proxy on this machine
- * have it, too. Neither names the host as a client of this machine does.
+ * The address alone is not enough: a page in a browser on this machine has it too, under a name that leads to 127.0.0.1, and so has a proxy
+ * on this machine. The page gives itself away by its host. A proxy need not: nginx names the host that it forwards to, and only what it adds
+ * tells of it. One that adds nothing is not told from a client here, which is why a gateway behind a proxy needs keys.
  */
 const onLoopback: Access = ({ headers, remoteAddress }) =>
-  Option.exists(remoteAddress, isLoopbackAddress) && isLoopbackHost(headers.host ?? "") ? undefined : notHere
+  Option.exists(remoteAddress, isLoopbackAddress) && isLoopbackHost(headers.host ?? "") &&
+    !Object.keys(headers).some(isForwarding)
+    ? undefined
+    : notHere
 
 /**
  * Throws `InvalidRequest` when a key cannot be sent as a bearer token.

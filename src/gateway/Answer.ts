@@ -53,6 +53,17 @@ const withMessage = (choice: unknown): unknown => {
   return { ...choice, message: { ...message, role: message.role ?? "assistant", content: message.content ?? null } }
 }
 
+/**
+ * Whether the provider says of a choice that it failed. A client that wants reports is told so by the provider's own word.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const hasFailed = (
+  { choices }: { readonly choices: ReadonlyArray<{ readonly finishReason?: string | undefined }> },
+  { reports }: Stated
+): boolean => !reports && choices.some(({ finishReason }) => FinishReason.isFailure(finishReason))
+
 const mapChoices = (wire: Wire, f: (choice: unknown) => unknown): Wire =>
   Array.isArray(wire.choices) ? { ...wire, choices: wire.choices.map(f) } : wire
 

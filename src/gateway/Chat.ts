@@ -71,11 +71,15 @@ const callOf = (request: ChatRequest.ChatRequest, id: string, reports: boolean):
   }))
 
 const whole = (router: ChatCompletions.Service, request: ChatRequest.ChatRequest, call: Answer.Stated) =>
-  Effect.mapBoth(router.create(request), {
-    onFailure: Problem.ofRouterError,
-    onSuccess: (completion) =>
-      Reply.json(200, Answer.completion(completion, call), Reply.routeHeaders(completion.route, call.reports))
-  })
+  Effect.flatMap(
+    Effect.mapError(router.create(request), Problem.ofRouterError),
+    (completion) =>
+      Answer.hasFailed(completion, call)
+        ? Effect.fail(Problem.brokenAnswer(completion.route))
+        : Effect.succeed(
+          Reply.json(200, Answer.completion(completion, call), Reply.routeHeaders(completion.route, call.reports))
+        )
+  )
 
 const eventHeaders = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -99,8 +103,17 @@ const ending = (reports: boolean) => (cause: Cause.Cause<Problem.Problem>): Stre
     : Stream.unwrap(Effect.as(report(cause), Stream.succeed(Answer.failed(Problem.internal, reports))))
 }
 
+type Chunks = Chunk.Chunk<ChatCompletions.RoutedChunk>
+
+/** The chunks up to the one that says that the answer failed, and the problem then. */
+const untilFailure = (chunks: Chunks, call: Answer.Stated): readonly [before: Chunks, problem?: Problem.Problem] => {
+  const [before, after] = Chunk.splitWhere(chunks, (chunk) => Answer.hasFailed(chunk, call))
+  const failed = Chunk.head(after)
+  return Option.isSome(failed) ? [before, Problem.brokenAnswer(failed.value.route)] : [before]
+}
+
 /**
- * The status of a stream is known with its first chunk. The chunks after it are asked for one batch at a time, when the socket has taken
+ * The status of a stream is known with its first chunks. The chunks after it are asked for one batch at a time, when the socket has taken
  * what was there before.
  */
 const streamed = (
@@ -115,18 +128,31 @@ const streamed = (
     const first = yield* Effect.catchAll(
       next,
       Option.match({
-        onNone: () => Effect.succeed(Chunk.empty<ChatCompletions.RoutedChunk>()),
+        onNone: (): Effect.Effect<Chunks> => Effect.succeed(Chunk.empty()),
         onSome: (error) => Effect.fail(Problem.ofRouterError(error))
       })
     )
+    const [, early] = untilFailure(first, call)
+    if (early !== undefined) {
+      return yield* Effect.fail(early)
+    }
     passage.streaming = true
     // a router takes what there is, as it does from a provider
     const withUsage = request.streamOptions?.includeUsage === true || call.reports
-    const more = Stream.repeatEffectChunkOption(Effect.suspend(() =>
-      gate.isOver()
-        ? Effect.fail(Option.some(Problem.shuttingDown))
-        : Effect.mapError(pull, Option.map(Problem.ofRouterError))
-    ))
+    let failure: Problem.Problem | undefined
+    const more = Stream.repeatEffectChunkOption(Effect.suspend(() => {
+      const over = gate.isOver() ? Problem.shuttingDown : failure
+      return over === undefined
+        ? Effect.mapBoth(pull, {
+          onFailure: Option.map(Problem.ofRouterError),
+          onSuccess: (chunks) => {
+            const [before, problem] = untilFailure(chunks, call)
+            failure = problem
+            return before
+          }
+        })
+        : Effect.fail(Option.some(over))
+    }))
     const body = Stream.fromChunk(first).pipe(
       Stream.concat(Chunk.isEmpty(first) ? Stream.empty : more),
       Stream.mapChunks((chunks) => Chunk.of(Answer.events(Chunk.toReadonlyArray(chunks), call, withUsage))),

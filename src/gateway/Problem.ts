@@ -25,7 +25,7 @@ export interface Problem {
   /** The path of the field that is wrong, as it is spelled on the wire: `retry.on_codes[0]`. */
   readonly param: string | null
   readonly code: string
-  /** When it is worth while to ask again. Sent in whole seconds, one at least. */
+  /** When it is worth while to ask again. Sent in whole seconds, one at least and a day at most. */
   readonly retryAfter?: Duration.Duration | undefined
   /** What exactly it is, for a router that is the client (see `ChatCompletions.layerRemote`). */
   readonly report?: RouterReport.Report | undefined
@@ -94,6 +94,25 @@ export const shuttingDown: Problem = make(503, "the gateway is shutting down", {
   code: "shutting_down",
   headers: { connection: "close" }
 })
+
+/**
+ * An answer that ends with a word of the provider's which says that it failed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const brokenAnswer = (route: Route): Problem => make(502, "the provider broke its answer off", { route })
+
+/**
+ * Whether the client would ask again in vain: what is wrong is for good, or the gateway has asked again itself. Clients that retry by
+ * themselves would multiply its attempts.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isFinal = ({ code, route, status }: Problem): boolean =>
+  (route?.attempts.length ?? 0) > 1 || code === "provider_refused_key" ||
+  status < 500 && status !== 408 && status !== 409 && status !== 429
 
 /** A path as an error writes it, in parts again. */
 const parts = /\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|[^.[\]]+/g

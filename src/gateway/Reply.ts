@@ -91,6 +91,12 @@ export const farewell: HttpServerResponse.HttpServerResponse = HttpServerRespons
   { status: 503, headers: { ...Problem.shuttingDown.headers, "retry-after": "1" } }
 )
 
+/** The longest wait that a client is told, in seconds: a day. Some upstreams name years, and one that is hostile names any number. */
+const maxRetryAfterSeconds = 24 * 60 * 60
+
+const toSeconds = (retryAfter: Duration.Duration): number =>
+  Math.min(maxRetryAfterSeconds, Math.max(1, Math.ceil(Duration.toSeconds(retryAfter))))
+
 /**
  * The answer that says what is wrong, with a report for a client that wants them.
  *
@@ -101,7 +107,8 @@ export const problem = (problem: Problem.Problem, reports = false): HttpServerRe
   const { headers, retryAfter, route, status } = problem
   return json(status, Problem.toBody(problem, reports), {
     ...routeHeaders(route, reports),
-    ...(retryAfter && { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(retryAfter)))) }),
+    ...(retryAfter && { "retry-after": String(toSeconds(retryAfter)) }),
+    ...(Problem.isFinal(problem) && { "x-should-retry": "false" }),
     ...headers
   })
 }

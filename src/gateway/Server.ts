@@ -29,6 +29,16 @@ export const defaultHeadersTimeout: Duration.Duration = Duration.seconds(10)
 export const defaultRequestTimeout: Duration.Duration = Duration.minutes(2)
 
 /**
+ * How long a client may take nothing of an answer that lies ready for it: 60 seconds, as long as nginx waits between two writes
+ * (`send_timeout`). It lets a client that changes networks go on, and ends one that never reads, which would hold its place, its memory and
+ * the connection to the provider for ever.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultWriteTimeout: Duration.Duration = Duration.seconds(60)
+
+/**
  * How many bytes the headers of a request may have: 16 KiB, Node's own limit.
  *
  * @since 0.1.0
@@ -45,6 +55,11 @@ export interface Options {
   readonly headersTimeout?: Duration.DurationInput | undefined
   /** How long a client may take to send the whole request; then it gets a 408. Default 2 minutes. */
   readonly requestTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long a client may take nothing of an answer that lies ready for it; then its connection is closed, and the one to the provider. One
+   * that reads slowly is not meant: whatever it takes begins the time anew. Default 60 seconds.
+   */
+  readonly writeTimeout?: Duration.DurationInput | undefined
   /** How many bytes the headers may have; beyond, a client gets a 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number | undefined
 }
@@ -70,8 +85,11 @@ export class GatewayServer extends Http.Server {
   readonly #open = new Set<Http.ServerResponse<Http.IncomingMessage>>()
   readonly #refused = new WeakSet<Duplex>()
 
-  constructor(options: Http.ServerOptions) {
+  readonly #writeTimeoutMillis: number
+
+  constructor(options: Http.ServerOptions, writeTimeoutMillis: number) {
     super(options)
+    this.#writeTimeoutMillis = writeTimeoutMillis
     this.on("request", (request: Http.IncomingMessage, response: Http.ServerResponse) => this.#watch(request, response))
     this.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
       // there is one for every packet that comes after the first
@@ -116,6 +134,12 @@ export class GatewayServer extends Http.Server {
         response.emit("close")
       }
     }
+    // It fires when nothing moved on the socket: also while the provider is silent, and then nothing waits to be written.
+    response.setTimeout(this.#writeTimeoutMillis, () => {
+      if (socket.writableLength > 0) {
+        socket.destroy()
+      }
+    })
     this.#open.add(response)
     socket.once("close", onClose)
     response.once("close", () => {
@@ -157,6 +181,7 @@ export class GatewayServer extends Http.Server {
 export const make = (options: Options = {}): GatewayServer => {
   const headersTimeout = millisOf("headersTimeout", options.headersTimeout ?? defaultHeadersTimeout)
   const requestTimeout = millisOf("requestTimeout", options.requestTimeout ?? defaultRequestTimeout)
+  const writeTimeout = millisOf("writeTimeout", options.writeTimeout ?? defaultWriteTimeout)
   const maxHeaderSize = options.maxHeaderBytes ?? defaultMaxHeaderBytes
   if (!(Number.isSafeInteger(maxHeaderSize) && maxHeaderSize > 0)) {
     throw RouterError.invalidField("maxHeaderBytes", "expected a whole number above 0")
@@ -166,5 +191,5 @@ export const make = (options: Options = {}): GatewayServer => {
     requestTimeout,
     maxHeaderSize,
     connectionsCheckingInterval: Math.min(maxCheckMillis, Math.ceil(headersTimeout / 2), Math.ceil(requestTimeout / 2))
-  })
+  }, writeTimeout)
 }

@@ -161,6 +161,23 @@ describe("an error", () => {
   }
 })
 
+describe("an answer that failed by the provider's own word", () => {
+  const broken = chunks([[choice({ content: "Hel" })], [choice({}, "insufficient_system_resource")]], {
+    between: "30 millis"
+  })
+
+  it.scopedLive("is thrown, not told as whole", () =>
+    Effect.gen(function*() {
+      const { client } = yield* open({
+        "a/x": [Testing.completion("Hel", { finishReason: "network_error" }), broken]
+      })
+      const whole = yield* rejects(OpenAI.InternalServerError, () => client.chat.completions.create(request))
+      assert.deepStrictEqual([whole.status, whole.code], [502, "provider_error"])
+      const streamed = yield* rejects(OpenAI.APIError, () => client.chat.completions.stream(request).finalContent())
+      assert.strictEqual(streamed.code, "provider_error")
+    }))
+})
+
 describe("the client's own retries", () => {
   it.scopedLive("wait as long as the gateway says", () =>
     Effect.gen(function*() {
@@ -171,6 +188,23 @@ describe("the client's own retries", () => {
       assert.strictEqual(completion.choices[0]?.message.content, "Hello")
       assert.isAtLeast(performance.now() - begun, 990)
       assert.strictEqual((yield* running.upstream.calls).length, 2)
+    }))
+
+  it.scopedLive("do not multiply those of the gateway", () =>
+    Effect.gen(function*() {
+      const running = yield* open({ "a/x": Testing.status(503) })
+      const client = clientOf(running, { maxRetries: 2 })
+      const retry = { count: 1, on_codes: [503] }
+      yield* rejects(OpenAI.InternalServerError, () => client.chat.completions.create({ ...request, ...{ retry } }))
+      assert.strictEqual((yield* running.upstream.calls).length, 2)
+    }))
+
+  it.scopedLive("do not happen for a key that the provider refuses", () =>
+    Effect.gen(function*() {
+      const running = yield* open({ "a/x": Testing.status(401) })
+      const client = clientOf(running, { maxRetries: 2 })
+      yield* rejects(OpenAI.InternalServerError, () => client.chat.completions.create(request))
+      assert.strictEqual((yield* running.upstream.calls).length, 1)
     }))
 
   it.scopedLive("do not happen when they are switched off, and never for what is for good", () =>
