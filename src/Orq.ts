@@ -336,10 +336,15 @@ export async function routerChatCompletionsCreate(
   request: ChatRequest,
   options?: RequestOptions
 ): Promise<Result<RoutedCompletion | EventStream>> {
-  return Either.match(await Core.engineOf(client).send(request, options), {
-    onLeft: (error) => ({ ok: false, error }),
-    onRight: (value) => ({ ok: true, value })
-  })
+  try {
+    return Either.match(await Core.engineOf(client).send(request, options), {
+      onLeft: (error) => ({ ok: false, error }),
+      onRight: (value) => ({ ok: true, value })
+    })
+  } catch (cause) {
+    // the rest never rejects
+    return { ok: false, error: new Errors.UnexpectedClientError("client: expected an OrqCore", { cause }) }
+  }
 }
 
 /**

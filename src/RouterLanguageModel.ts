@@ -168,6 +168,17 @@ declare module "@effect/ai/Response" {
   }
 }
 
+export {
+  /**
+   * The `cause` of a `MalformedOutput` whose call went well: the answer cannot be used. It has the `route`, the `usage`, and the `refusal` and
+   * the whole `completion` as `Redacted`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  UnusableCompletion
+} from "./languageModel/UnusableCompletion.js"
+
 /**
  * @since 0.1.0
  * @category models
@@ -181,8 +192,10 @@ export interface Options {
 /**
  * The language model over the router.
  *
- * A call fails with the errors of `@effect/ai`. The router's own error is the `cause` of each (`RouterError.isRouterError(error.cause)`), and
- * has the route. A stream that breaks fails; it gives out a tool call only when the answer is complete.
+ * A call fails with the errors of `@effect/ai`. Each that is made here (its `module` is `"RouterLanguageModel"`, or it is one of HTTP) has a
+ * `cause` with the route of the call: the router's own error (`RouterError.isRouterError(error.cause)`), or an `UnusableCompletion` where the
+ * call went well, and the model refused to give an object or wrote tool calls that cannot be read. What does not match a schema (an object, the
+ * parameters of a tool) is found by `@effect/ai`, whose errors know nothing of a route. A stream that breaks fails; it gives out a tool call only when the answer is complete.
  *
  * @since 0.1.0
  * @category constructors
@@ -207,7 +220,7 @@ export const make = (
             Effect.mapError(service.create(request), Failure.fromRouterError("generateText"))
           ),
           Effect.tap((completion) => Annotations.annotateResponse(options.span, completion)),
-          Effect.flatMap(Whole.parts)
+          Effect.flatMap((completion) => Whole.parts(completion, options.responseFormat))
         ),
       streamText: (options) =>
         Stream.unwrap(Effect.map(requestOf(options), (request) =>

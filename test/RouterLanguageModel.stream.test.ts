@@ -335,6 +335,11 @@ describe("RouterLanguageModel: tools in streams", () => {
           assert.include(error?.message, "weather")
           assert.notInclude(error?.message, "secret")
         }
+        if (name !== "of other types") {
+          const { cause } = error as AiError.MalformedOutput
+          assert.instanceOf(cause, RouterLanguageModel.UnusableCompletion)
+          assert.strictEqual((cause as RouterLanguageModel.UnusableCompletion).route.served, "a/x")
+        }
       }).pipe(
         Effect.provide(handlers([])),
         Effect.provide(over({

@@ -1,9 +1,10 @@
 import { AiError, LanguageModel, Model, Prompt, Tool, Toolkit } from "@effect/ai"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Option, Random, Schema, Tracer } from "effect"
+import { DateTime, Effect, Layer, Option, Random, Redacted, Schema, Tracer } from "effect"
 import { ChatCompletions, type ChatRequest, RouterError } from "effect-llm-router"
 import * as RouterLanguageModel from "effect-llm-router/RouterLanguageModel"
 import * as Testing from "effect-llm-router/Testing"
+import { inspect } from "node:util"
 import { elapse, scripted, targets } from "./support/router.js"
 
 const usage = {
@@ -435,6 +436,10 @@ describe("RouterLanguageModel: tools", () => {
         assert.include(error.message, "weather")
         assert.include(error.message, "RouterLanguageModel")
         assert.notInclude(error.message, "secret")
+        assert.notInclude(inspect(error, { depth: 9 }), "secret")
+        const { cause } = error
+        assert.instanceOf(cause, RouterLanguageModel.UnusableCompletion)
+        assert.strictEqual((cause as RouterLanguageModel.UnusableCompletion).route.served, "a/x")
       }).pipe(
         Effect.provide(handlers([])),
         Effect.provide(over({
@@ -547,6 +552,29 @@ describe("RouterLanguageModel: objects", () => {
       }).pipe(Effect.provide(over({ "a/x": answer }))))
   }
 
+  for (
+    const [name, answer] of [
+      ["no text", completion({ content: null }, { usage })],
+      ["a refusal", completion({ content: null, refusal: "a secret no" }, { usage })]
+    ] as const
+  ) {
+    it.effect(`${name}: the cause has the route, what was paid, and what the model said`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(contact)
+        const { cause } = error as AiError.MalformedOutput
+        if (!(cause instanceof RouterLanguageModel.UnusableCompletion)) return assert.fail("another cause")
+        assert.strictEqual(cause.route.served, "a/x")
+        assert.strictEqual(cause.usage?.totalTokens, 14)
+        assert.strictEqual(
+          cause.refusal && Redacted.value(cause.refusal),
+          name === "no text" ? undefined : "a secret no"
+        )
+        for (const text of [error.message, String(error), JSON.stringify(error), inspect(error, { depth: 9 })]) {
+          assert.notInclude(text, "secret")
+        }
+      }).pipe(Effect.provide(over({ "a/x": answer }))))
+  }
+
   it.effect("a schema that is none in JSON fails before anything is sent", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(LanguageModel.generateObject({
@@ -554,6 +582,7 @@ describe("RouterLanguageModel: objects", () => {
         schema: Schema.Struct({ it: Schema.instanceOf(Map) })
       }))
       assert.instanceOf(error, AiError.MalformedInput)
+      assert.strictEqual(RouterError.isRouterError(error.cause) && error.cause.route?.attempts.length, 0)
       assert.deepStrictEqual(yield* targets, [])
     }).pipe(Effect.provide(over({ "a/x": Testing.completion("{}") }))))
 })

@@ -7,7 +7,11 @@
  */
 import * as AiError from "@effect/ai/AiError"
 import * as Option from "effect/Option"
-import type * as RouterError from "../RouterError.js"
+import * as Redacted from "effect/Redacted"
+import type { RoutedCompletion } from "../ChatCompletions.js"
+import * as Route from "../Route.js"
+import * as RouterError from "../RouterError.js"
+import { UnusableCompletion } from "./UnusableCompletion.js"
 
 /**
  * The `module` of each error.
@@ -116,3 +120,39 @@ const classify = (error: RouterError.RouterError, described: Described): AiError
  */
 export const fromRouterError = (method: string) => (error: RouterError.RouterError): AiError.AiError =>
   classify(error, { module: moduleName, method, description: error.message, cause: error })
+
+/**
+ * What is asked cannot be told to a router. Nothing was sent, so the route of its `cause` is empty.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const malformedInput = (method: string, description: string): AiError.MalformedInput =>
+  new AiError.MalformedInput({
+    module: moduleName,
+    method,
+    description,
+    cause: new RouterError.InvalidRequest({ route: Route.empty, issues: [{ path: "", message: description }] })
+  })
+
+/**
+ * An answer is of no use. `description` is to show none of its text: the `cause` has it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const malformedOutput = (
+  method: string,
+  description: string,
+  completion: RoutedCompletion
+): AiError.MalformedOutput =>
+  new AiError.MalformedOutput({
+    module: moduleName,
+    method,
+    description,
+    // what a router gave is a completion: to check it again could only hide this error
+    cause: new UnusableCompletion(
+      { reason: description, route: completion.route, completion: Redacted.make(completion) },
+      { disableValidation: true }
+    )
+  })

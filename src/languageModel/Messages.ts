@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
@@ -18,8 +18,7 @@ type TextPart = typeof Messages.TextPart.Type
 type ToolCall = typeof Messages.ToolCall.Type
 type ToolMessage = typeof Messages.ToolMessage.Type
 
-const malformed = (description: string) =>
-  new AiError.MalformedInput({ module: Failure.moduleName, method: "prepareMessages", description })
+const malformed = (description: string) => Failure.malformedInput("prepareMessages", description)
 
 /** What a handler gave that has no value (`Schema.Void`) is `null`, because a message has to have a content. */
 const toJson = (value: unknown, where: string): Result<string> =>

@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { RoutedCompletion } from "../ChatCompletions.js"
 import { maxCount } from "../internal/wire.js"
 import type * as Route from "../Route.js"
 import type * as Completion from "../wire/Completion.js"
@@ -97,8 +98,11 @@ export const finish = (
   }
 })
 
-const malformed = (method: string, description: string) =>
-  new AiError.MalformedOutput({ module: Failure.moduleName, method, description })
+/** The answer that parts are made of, and the name of what makes them, for errors. */
+interface Origin {
+  readonly method: string
+  readonly completion: RoutedCompletion
+}
 
 /**
  * A JSON text that is safe to work with: bounded in its depth, and without members that would replace a prototype. The error of a parser
@@ -116,19 +120,21 @@ const paramsOf = (text: string): Option.Option<unknown> =>
 
 const toolCall = (
   call: Completion.ToolCall,
-  { finishReason, id, method }: { readonly finishReason: string; readonly id: string; readonly method: string }
+  { finishReason, id }: { readonly finishReason: string; readonly id: string },
+  { completion, method }: Origin
 ): Either.Either<Response.ToolCallPartEncoded, AiError.MalformedOutput> => {
   const name = call.function?.name ?? ""
   if (name === "") {
-    return Either.left(malformed(method, "the model called a tool without a name"))
+    return Either.left(Failure.malformedOutput(method, "the model called a tool without a name", completion))
   }
   const thoughtSignature = textMember(call, "thought_signature")
   return Option.match(paramsOf(call.function?.arguments ?? ""), {
     onNone: () =>
-      Either.left(malformed(
+      Either.left(Failure.malformedOutput(
         method,
         `the arguments that the model gave to the tool ${JSON.stringify(name)} are not valid JSON ` +
-          `(the answer ended with "${finishReason}")`
+          `(the answer ended with "${finishReason}")`,
+        completion
       )),
     onSome: (params) =>
       Either.right({
@@ -150,11 +156,11 @@ const toolCall = (
 export const toolCalls = (
   choice: Completion.Choice,
   ids: ReadonlyArray<string | undefined>,
-  method: string
+  origin: Origin
 ): Either.Either<Array<Response.ToolCallPartEncoded>, AiError.MalformedOutput> => {
   const calls = choice.message.toolCalls ?? []
   const finishReason = finishReasonOf(choice)
   return calls.length > maxCount
-    ? Either.left(malformed(method, "the model made too many tool calls"))
-    : Either.all(calls.map((call, index) => toolCall(call, { finishReason, id: ids[index] ?? "", method })))
+    ? Either.left(Failure.malformedOutput(origin.method, "the model made too many tool calls", origin.completion))
+    : Either.all(calls.map((call, index) => toolCall(call, { finishReason, id: ids[index] ?? "" }, origin)))
 }

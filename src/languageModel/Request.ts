@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Tool from "@effect/ai/Tool"
 import * as Either from "effect/Either"
@@ -18,20 +18,17 @@ type Result<A> = Either.Either<A, AiError.MalformedInput>
 
 type ToolFields = Pick<ChatRequest.Whole, "parallelToolCalls" | "toolChoice" | "tools">
 
-const malformed = (method: string, description: string) =>
-  new AiError.MalformedInput({ module: Failure.moduleName, method, description })
-
 /** A schema may have no JSON schema (a type that was declared without one): making it throws then. */
 const jsonSchema = (ast: AST.AST, method: string, what: string): Result<{ readonly [name: string]: unknown }> =>
   Either.try({
     try: () => ({ ...Tool.getJsonSchemaFromSchemaAst(ast) }),
-    catch: () => malformed(method, `${what} has a part that cannot be written as a JSON schema`)
+    catch: () => Failure.malformedInput(method, `${what} has a part that cannot be written as a JSON schema`)
   })
 
 const toolOf = (tool: Tool.Any, strict: boolean | undefined): Result<Parameters.Tool> => {
   if (Tool.isProviderDefined(tool)) {
     return Either.left(
-      malformed("prepareTools", `the tool "${tool.name}" is one of a provider's own, which is unsupported`)
+      Failure.malformedInput("prepareTools", `the tool "${tool.name}" is one of a provider's own, which is unsupported`)
     )
   }
   const { ast } = tool.parametersSchema

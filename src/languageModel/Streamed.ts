@@ -66,7 +66,7 @@ class Assembly {
     const completion = { ...this.fold.completion(), route: this.route }
     const choice = completion.choices.find(({ index }) => index === this.choice) ?? { index: 0, message: {} }
     const ids = Array.from(this.announced.values())
-    return Either.map(Parts.toolCalls(choice, ids, "streamText"), (calls) => {
+    return Either.map(Parts.toolCalls(choice, ids, { method: "streamText", completion }), (calls) => {
       const parts: Array<Part> = []
       this.close(parts)
       for (const call of calls) {

@@ -8,12 +8,11 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as ChatCompletions from "../ChatCompletions.js"
+import * as Endpoint from "../internal/endpoint.js"
 import * as redaction from "../internal/redaction.js"
 import type * as RouterError from "../RouterError.js"
 import type { ChatRequest } from "../wire/ChatRequest.js"
@@ -21,6 +20,7 @@ import * as Errors from "./Errors.js"
 import * as Exchange from "./Exchange.js"
 import * as Failure from "./Failure.js"
 import * as Options from "./Options.js"
+import * as Surroundings from "./Surroundings.js"
 
 /**
  * One call with its options.
@@ -38,14 +38,32 @@ export interface Call<R> {
  * @category models
  */
 export interface Backend<R> {
-  readonly fork: <A, E>(effect: Effect.Effect<A, E, R>) => Fiber.RuntimeFiber<A, unknown>
   readonly call: (options: Options.RequestOptions) => Effect.Effect<Call<R>, Errors.CallError, R>
-  /** What is around the whole of a call, a stream until its end included. */
+  /** What is around the whole of a call, a stream until its end included: what it needs, and its time. */
   readonly around: <A>(
     effect: Effect.Effect<A, Errors.CallError, R>,
     options: Options.RequestOptions
-  ) => Effect.Effect<A, Errors.CallError, R>
+  ) => Effect.Effect<A, Errors.CallError>
   readonly dispose: () => Promise<void>
+}
+
+/** In milliseconds. A signal of the caller's is in the place of a clock. */
+const timeOf = (client: Options.ClientOptions, options: Options.RequestOptions): number =>
+  Options.signalOf(options) === undefined ? Options.timeoutOf(client, options) : Infinity
+
+const within = <A, R>(
+  effect: Effect.Effect<A, Errors.CallError, R>,
+  millis: number
+): Effect.Effect<A, Errors.CallError, R> => {
+  if (millis === Infinity) {
+    return effect
+  }
+  return millis >= 1
+    ? Effect.timeoutFail(effect, {
+      duration: Duration.millis(millis),
+      onTimeout: () => new Errors.RequestTimeoutError("Request timed out")
+    })
+    : Effect.fail(new Errors.InvalidRequestError("timeoutMs: expected milliseconds, 1 or more"))
 }
 
 const keyOf = ({ apiKey }: Options.ClientOptions): Effect.Effect<string | undefined, Errors.CallError> =>
@@ -59,10 +77,15 @@ const keyOf = ({ apiKey }: Options.ClientOptions): Effect.Effect<string | undefi
 /** The name that the service has for an id of a contact, and the one that users of the published SDK write. */
 const contactId = { ours: "contactId", theirs: "x-orq-contact-id" }
 
+/** Beyond the headers that carry credentials anywhere: what proxies and gateways call theirs. */
+const credentialName = /(?:token|secret|password|credentials?|api-?key|authorization)$/
+
+const isCredential = (name: string): boolean => redaction.sensitiveHeaders.has(name) || credentialName.test(name)
+
 const headersOf = (
   client: Options.ClientOptions,
   options: Options.RequestOptions
-): Effect.Effect<Record<string, string>, Errors.CallError> =>
+): Effect.Effect<Endpoint.HeaderValues, Errors.CallError> =>
   Effect.try({
     try: () => {
       const headers = new Headers(options.headers ?? options.fetchOptions?.headers)
@@ -74,25 +97,45 @@ const headersOf = (
       if (client.userAgent !== undefined) {
         headers.set("user-agent", client.userAgent)
       }
-      return Object.fromEntries(headers)
+      return Object.fromEntries(
+        Array.from(headers, ([name, value]) => [name, isCredential(name) ? Redacted.make(value) : value])
+      )
     },
-    catch: (cause) => new Errors.InvalidRequestError("headers: expected names and values of HTTP headers", { cause })
+    // the error of the platform quotes the value
+    catch: () => new Errors.InvalidRequestError("headers: expected names and values of HTTP headers")
   })
+
+/** A credential without its scheme (`Bearer …`): a server may repeat it so. */
+const bare = (credential: Redacted.Redacted): Redacted.Redacted =>
+  Redacted.make(Redacted.value(credential).replace(/^\S+\s+/, ""))
 
 const serverOf = (client: Options.ClientOptions, options: Options.RequestOptions): string | undefined => {
   const given = options.serverURL ?? client.serverURL ?? Options.variable("ORQ_SERVER_URL")
   return given === undefined ? undefined : String(given)
 }
 
-const remoteOptions = (client: Options.ClientOptions, options: Options.RequestOptions) =>
-  Effect.zipWith(keyOf(client), headersOf(client, options), (key, headers) => ({
-    apiKey: key ? Redacted.make(key.replace(/^bearer /i, "")) : undefined,
-    serverURL: serverOf(client, options),
-    timeoutMs: Options.signalOf(options) === undefined ? Options.timeoutOf(client, options) : Infinity,
-    retries: options.retries ?? client.retryConfig,
-    retryCodes: options.retryCodes,
-    headers
-  }))
+/** What a hosted router is asked with, and what no error may show. */
+const remoteOf = (client: Options.ClientOptions, options: Options.RequestOptions) =>
+  Effect.gen(function*() {
+    const headers = yield* headersOf(client, options)
+    const millis = timeOf(client, options)
+    const [spent, given] = yield* Effect.timed(within(keyOf(client), millis))
+    const key = given ? Redacted.make(given.replace(/^bearer /i, "")) : undefined
+    const credentials = Endpoint.secretsOf(headers)
+    const own = headers["authorization"]
+    return {
+      secrets: redaction.literals([...(key ? [key] : []), ...credentials, ...credentials.map(bare)]),
+      options: {
+        // the header of the caller wins; what it holds is to be known as the key, so that the router's own errors are without it, too
+        apiKey: Redacted.isRedacted(own) ? bare(own) : key,
+        serverURL: serverOf(client, options),
+        timeoutMs: Math.max(1, Math.ceil(millis - Duration.toMillis(spent))),
+        retries: options.retries ?? client.retryConfig,
+        retryCodes: options.retryCodes,
+        headers
+      }
+    }
+  })
 
 /** The rest of what `fetch` takes: it is handed on as it is. */
 const fetchInit = ({ fetchOptions = {} }: Options.RequestOptions): RequestInit => {
@@ -107,20 +150,18 @@ const fetchInit = ({ fetchOptions = {} }: Options.RequestOptions): RequestInit =
  * @category constructors
  */
 export const hosted = (client: Options.ClientOptions): Backend<HttpClient.HttpClient> => {
-  const runtime = ManagedRuntime.make(FetchHttpClient.layer)
+  const { dispose, provide } = Surroundings.owned(FetchHttpClient.layer)
   return {
-    fork: (effect) => runtime.runFork(effect),
     // each HTTP request has a clock of its own
-    around: (effect) => effect,
-    dispose: () => runtime.dispose(),
+    around: provide,
+    dispose,
     call: (given) =>
       Effect.gen(function*() {
-        const options = yield* remoteOptions(client, given)
+        const { options, secrets } = yield* remoteOf(client, given)
         const { create, stream } = yield* ChatCompletions.makeRemote(options).pipe(
           Effect.mapError((cause) => new Errors.InvalidRequestError("Invalid option", { cause }))
         )
         const exchange = Exchange.make()
-        const secrets = redaction.literals(options.apiKey === undefined ? [] : [options.apiKey])
         const toCallError = (request: ChatRequest) => (error: RouterError.RouterError) =>
           Failure.ofHosted(error, { request, answer: exchange.last(), secrets })
         const transport = Context.make(FetchHttpClient.Fetch, exchange.fetch).pipe(
@@ -138,21 +179,6 @@ export const hosted = (client: Options.ClientOptions): Backend<HttpClient.HttpCl
 const isLayer = (router: Options.Router): router is Layer.Layer<ChatCompletions.ChatCompletions, unknown> =>
   Layer.isLayer(router)
 
-/** There is no HTTP request to the router: the whole call has the time of one. */
-const timed =
-  (client: Options.ClientOptions): Backend<ChatCompletions.ChatCompletions>["around"] => (effect, options) => {
-    if (Options.signalOf(options) !== undefined) {
-      return effect
-    }
-    const millis = Options.timeoutOf(client, options)
-    return millis >= 1
-      ? Effect.timeoutFail(effect, {
-        duration: Duration.millis(millis),
-        onTimeout: () => new Errors.RequestTimeoutError("Request timed out")
-      })
-      : Effect.fail(new Errors.InvalidRequestError("timeoutMs: expected milliseconds, 1 or more"))
-  }
-
 /**
  * A router in this process.
  *
@@ -163,12 +189,11 @@ export const local = (
   client: Options.ClientOptions,
   router: Options.Router
 ): Backend<ChatCompletions.ChatCompletions> => {
-  const isOwn = isLayer(router)
-  const runtime = isOwn ? ManagedRuntime.make(router) : router
+  const { dispose, provide } = isLayer(router) ? Surroundings.owned(router) : Surroundings.borrowed(router)
   return {
-    fork: (effect) => runtime.runFork(effect),
-    around: timed(client),
-    dispose: () => isOwn ? runtime.dispose() : Promise.resolve(),
+    // there is no HTTP request to the router: the whole call has the time of one, and so has the build that it waits for
+    around: (effect, options) => within(provide(effect), timeOf(client, options)),
+    dispose,
     call: () =>
       Effect.map(ChatCompletions.ChatCompletions, ({ create, stream }) => ({
         create: (request) => Effect.mapError(create(request), Failure.ofLocal),

@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RoutedCompletion } from "../ChatCompletions.js"
 import { InvalidRequest } from "../RouterError.js"
 import * as ChatRequest from "../wire/ChatRequest.js"
+import * as Aborts from "./Aborts.js"
 import type { Backend, Call } from "./Backend.js"
 import * as Errors from "./Errors.js"
 import * as EventStream from "./EventStream.js"
@@ -31,6 +31,7 @@ export type Outcome<A> = Either.Either<A, Errors.CallError>
  * @category models
  */
 export interface Engine {
+  /** It never rejects. */
   readonly send: (
     request: ChatRequest.ChatRequest,
     options?: Options.RequestOptions
@@ -44,6 +45,13 @@ interface Running {
   readonly interrupt: (why: Errors.CallError) => Promise<void>
 }
 
+/** What a call is made with. */
+interface Given {
+  readonly request: ChatRequest.ChatRequest
+  readonly options: Options.RequestOptions
+  readonly signal: AbortSignal | undefined
+}
+
 const isTimeout = (reason: unknown): boolean => reason instanceof Error && reason.name === "TimeoutError"
 
 const abortedBy = ({ reason }: AbortSignal): Errors.CallError =>
@@ -51,12 +59,15 @@ const abortedBy = ({ reason }: AbortSignal): Errors.CallError =>
     ? new Errors.RequestTimeoutError("Request timed out", { cause: reason })
     : new Errors.RequestAbortedError("Request aborted by client", { cause: reason })
 
+/** An error that nobody could foresee, as one of the published classes. */
+const unexpected = (error: unknown): Errors.CallError =>
+  Errors.isCallError(error) ? error : new Errors.UnexpectedClientError("Unexpected error", { cause: error })
+
 const failureOf = (cause: Cause.Cause<unknown>, why: Errors.CallError | undefined): Errors.CallError => {
   if (why !== undefined && Cause.isInterrupted(cause)) {
     return why
   }
-  const error = Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause))
-  return Errors.isCallError(error) ? error : new Errors.UnexpectedClientError("Unexpected error", { cause: error })
+  return unexpected(Cause.squash(cause))
 }
 
 /** Nobody listens to a stream that is closed. */
@@ -72,6 +83,18 @@ const problemOf = (request: ChatRequest.ChatRequest): InvalidRequest | undefined
   return issue && new InvalidRequest({ issues: [issue] })
 }
 
+/** The signal of the options. Code without types may give anything for either. */
+const checkedSignal = (options: Options.RequestOptions): AbortSignal | undefined => {
+  if (typeof options !== "object" || options === null) {
+    throw new Errors.InvalidRequestError("options: expected an object")
+  }
+  const signal = Options.signalOf(options)
+  if (signal !== undefined && !Aborts.isSignal(signal)) {
+    throw new Errors.InvalidRequestError("signal: expected an AbortSignal")
+  }
+  return signal
+}
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -81,12 +104,12 @@ export const make = <R>(backend: Backend<R>): Engine => {
   let closing: Promise<void> | undefined
 
   const launch = <A>(
-    effect: Effect.Effect<A, Errors.CallError, R>,
+    effect: Effect.Effect<A, Errors.CallError>,
     signal: AbortSignal | undefined,
     onEnd: (outcome: Outcome<A>) => void
   ): Running => {
     let why: Errors.CallError | undefined
-    const fiber = backend.fork(effect)
+    const fiber = Effect.runFork(effect)
     const running: Running = {
       interrupt: (reason) =>
         new Promise((resolve) => {
@@ -101,11 +124,11 @@ export const make = <R>(backend: Backend<R>): Engine => {
       }
     }
     live.add(running)
-    signal?.addEventListener("abort", onAbort)
+    const forget = signal === undefined ? () => {} : Aborts.onAbort(signal, onAbort)
     onAbort()
     fiber.addObserver((exit) => {
       live.delete(running)
-      signal?.removeEventListener("abort", onAbort)
+      forget()
       onEnd(Exit.isSuccess(exit) ? Either.right(exit.value) : Either.left(failureOf(exit.cause, why)))
     })
     return running
@@ -114,16 +137,16 @@ export const make = <R>(backend: Backend<R>): Engine => {
   const called = <A>(
     options: Options.RequestOptions,
     use: (call: Call<R>) => Effect.Effect<A, Errors.CallError, R>
-  ): Effect.Effect<A, Errors.CallError, R> =>
+  ): Effect.Effect<A, Errors.CallError> =>
     backend.around(Effect.flatMap(Effect.suspend(() => backend.call(options)), use), options)
 
-  const whole = (request: ChatRequest.ChatRequest, options: Options.RequestOptions) =>
+  const whole = ({ options, request, signal }: Given) =>
     new Promise<Outcome<RoutedCompletion>>((resolve) => {
-      launch(called(options, ({ create }) => create(request)), Options.signalOf(options), resolve)
+      launch(called(options, ({ create }) => create(request)), signal, resolve)
     })
 
   /** There is a stream when its first chunk is there: until then the call may fail as any other. */
-  const streamed = (request: ChatRequest.ChatRequest, options: Options.RequestOptions) =>
+  const streamed = ({ options, request, signal }: Given) =>
     new Promise<Outcome<EventStream.EventStream>>((resolve) => {
       const pipe = EventStream.make(() => running.interrupt(stopped()))
       let isOpen = false
@@ -136,7 +159,7 @@ export const make = <R>(backend: Backend<R>): Engine => {
         ({ stream }) =>
           Stream.runForEach(stream(request), (chunk) => Effect.zipRight(Effect.sync(open), pipe.write(chunk)))
       )
-      const running = launch(read, Options.signalOf(options), (outcome) => {
+      const running = launch(read, signal, (outcome) => {
         if (Either.isRight(outcome)) {
           open()
           pipe.close()
@@ -148,7 +171,7 @@ export const make = <R>(backend: Backend<R>): Engine => {
       })
     })
 
-  const refused = (request: ChatRequest.ChatRequest, signal: AbortSignal | undefined): Errors.CallError | undefined => {
+  const refused = ({ request, signal }: Given): Errors.CallError | undefined => {
     const problem = problemOf(request)
     if (problem !== undefined) {
       return new Errors.SDKValidationError("Input validation failed", problem, request)
@@ -159,13 +182,21 @@ export const make = <R>(backend: Backend<R>): Engine => {
     return signal?.aborted === true ? abortedBy(signal) : undefined
   }
 
+  const start = (given: Given): Promise<Outcome<RoutedCompletion | EventStream.EventStream>> => {
+    const error = refused(given)
+    if (error !== undefined) {
+      return Promise.resolve(Either.left(error))
+    }
+    return given.request.stream === true ? streamed(given) : whole(given)
+  }
+
   return {
-    send: (request, options = {}) => {
-      const error = refused(request, Options.signalOf(options))
-      if (error !== undefined) {
-        return Promise.resolve(Either.left(error))
+    send: async (request, options = {}) => {
+      try {
+        return await start({ request, options, signal: checkedSignal(options) })
+      } catch (error) {
+        return Either.left(unexpected(error))
       }
-      return request.stream === true ? streamed(request, options) : whole(request, options)
     },
     close: () =>
       closing ??= Promise.all(

@@ -26,17 +26,50 @@ export interface ChunkEvent {
  */
 export type EventStream = ReadableStream<ChunkEvent> & AsyncIterable<ChunkEvent>
 
-async function* iterate(events: ReadableStream<ChunkEvent>): AsyncGenerator<ChunkEvent, undefined> {
+/** As the platform's own: the stream is locked from here on, and to leave it cancels, even before anything was read. */
+const iterate = (events: ReadableStream<ChunkEvent>): AsyncIterableIterator<ChunkEvent, undefined> => {
   const reader = events.getReader()
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      yield next.value
-    }
-  } finally {
-    await reader.cancel()
+  let isOver = false
+  const end = () => {
+    isOver = true
     reader.releaseLock()
   }
-  return undefined
+  const cancel = async () => {
+    if (!isOver) {
+      // who waits for a chunk at this moment is told that there is none
+      const cancelled = reader.cancel()
+      end()
+      await cancelled
+    }
+  }
+  const iterator: AsyncIterableIterator<ChunkEvent, undefined> = {
+    next: async () => {
+      if (isOver) {
+        return { done: true, value: undefined }
+      }
+      try {
+        const { done, value } = await reader.read()
+        if (!done) {
+          return { done, value }
+        }
+      } catch (error) {
+        end()
+        throw error
+      }
+      end()
+      return { done: true, value: undefined }
+    },
+    return: async () => {
+      await cancel()
+      return { done: true, value: undefined }
+    },
+    throw: async (error: unknown) => {
+      await cancel()
+      throw error
+    },
+    [Symbol.asyncIterator]: () => iterator
+  }
+  return iterator
 }
 
 /** Not every platform's streams can be iterated, and not every library of types says so of those that can. */

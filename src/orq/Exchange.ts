@@ -93,8 +93,9 @@ export const make = (): Exchange => {
 export const toResponse = (
   answer: Answer,
   secrets: ReadonlyArray<string>,
-  body: string = redaction.scrub(answer.text(), secrets)
+  text: string = answer.text()
 ): { readonly response: Response; readonly body: string } => {
+  const body = redaction.scrub(text, secrets)
   const headers = new Headers(redaction.withoutSecrets(Object.fromEntries(answer.headers), secrets))
   return { response: response(answer.status, headers, body), body }
 }

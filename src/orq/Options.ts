@@ -43,8 +43,8 @@ export interface ClientOptions {
   /** The `timeoutMs` of calls that give none. Default 600,000: ten minutes. */
   readonly timeoutMs?: number | undefined
   /**
-   * A router that runs in this process, instead of the hosted one. A Layer is built at the first call and released by `close`; a runtime
-   * stays its owner's.
+   * A router that runs in this process, instead of the hosted one. A Layer is built at the first call and released by `close`; when that fails,
+   * the call fails (`The router could not be built`), and the next one builds it anew. A runtime stays its owner's.
    */
   readonly router?: Router | undefined
 }
@@ -57,8 +57,8 @@ export interface ClientOptions {
  */
 export interface RequestOptions {
   /**
-   * The time for one HTTP request, in milliseconds: until the end of the answer, be it a stream. Over a router in this process: for the call.
-   * `0` is the default. Not in force together with a `signal`.
+   * The time for one HTTP request, in milliseconds: until the end of the answer, be it a stream. What a function takes that gives the key is
+   * part of it. Over a router in this process: for the call, and for the build of the Layer that it waits for. `0` is the default. Not in force together with a `signal`.
    */
   readonly timeoutMs?: number | undefined
   /** Default: the client's `retryConfig`. */
@@ -67,7 +67,7 @@ export interface RequestOptions {
   readonly retryCodes?: ReadonlyArray<string> | undefined
   /** Default: the client's `serverURL`. Its path and its query are kept. */
   readonly serverURL?: string | URL | undefined
-  /** More headers. They replace those that the client sets, `authorization` included. */
+  /** More headers. They replace those that the client sets, `authorization` included. No error shows a credential among them. */
   readonly headers?: HeadersInit | undefined
   /** Ends the call: before it, while it waits for the answer, or in the middle of a stream. The connection is closed. */
   readonly signal?: AbortSignal | null | undefined
