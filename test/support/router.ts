@@ -1,4 +1,4 @@
-import { Effect, Fiber, Layer, type Redacted, TestClock } from "effect"
+import { Effect, Fiber, identity, Layer, type Redacted, TestClock } from "effect"
 import { ChatCompletions, OpenAiCompatible, Providers, ResponseCache, RouterDefaults } from "effect-llm-router"
 import * as Testing from "effect-llm-router/Testing"
 import { behindGateway } from "./hosted.js"
@@ -13,7 +13,7 @@ export const isHosted = process.env.ROUTER_DOOR === "hosted"
 export const scripted = (
   script: Testing.Script,
   apiKey?: Redacted.Redacted,
-  defaults: RouterDefaults.Defaults = {}
+  defaults?: RouterDefaults.Defaults
 ) => {
   const names = [...new Set(Object.keys(script).map((target) => target.split("/")[0]!)), "other"]
   const router = ChatCompletions.layer.pipe(
@@ -24,7 +24,7 @@ export const scripted = (
       ResponseCache.layerMemory()
     ]),
     Layer.provideMerge(Testing.layerTransport(script)),
-    Layer.provide(RouterDefaults.layer(defaults))
+    defaults === undefined ? identity : Layer.provide(RouterDefaults.layer(defaults))
   )
   return isHosted ? behindGateway(router) : router
 }
