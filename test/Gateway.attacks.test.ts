@@ -1,11 +1,9 @@
 /** Connections as strangers hold them: half open, deaf, by the thousand, and over when the gateway is. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import * as Testing from "effect-llm-router/Testing"
-import { spawn } from "node:child_process"
 import * as Net from "node:net"
-import { fileURLToPath } from "node:url"
-import { connect, errorOf, gateway, json, post, raw, send, v1 } from "./support/gateway.js"
+import { connect, errorOf, example, gateway, json, post, raw, send, v1 } from "./support/gateway.js"
 import { closesInTime, inTime } from "./support/live.js"
 import { idle } from "./support/sdk.js"
 
@@ -188,27 +186,7 @@ describe("the end", () => {
 
   it.scopedLive("by SIGTERM is not another one when it comes twice", () =>
     Effect.gen(function*() {
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          spawn(process.execPath, ["--import", "tsx", "examples/gateway.ts"], {
-            cwd: fileURLToPath(new URL("..", import.meta.url)),
-            env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", NO_COLOR: "1" },
-            stdio: ["ignore", "pipe", "inherit"]
-          })
-        ),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const exited = yield* Effect.fork(Effect.async<number | null>((resume) => {
-        child.once("exit", (code) => resume(Effect.succeed(code)))
-      }))
-      const port = yield* Effect.async<number>((resume) => {
-        let text = ""
-        child.stdout.on("data", (data: Buffer) => {
-          text += data.toString()
-          const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(text)
-          if (found !== null) resume(Effect.succeed(Number(found[1])))
-        })
-      })
+      const { child, exited, port } = yield* example
       const socket = yield* connect(port)
       socket.write(raw(v1, { ...streamed, model: "acme/small" }))
       yield* socket.until("Hello")
@@ -216,7 +194,7 @@ describe("the end", () => {
       yield* Effect.sleep("20 millis")
       child.kill("SIGTERM")
       assert.match(yield* socket.closed, /one\.[^]*\[DONE\]/)
-      assert.strictEqual(yield* Fiber.join(exited), 0)
+      assert.strictEqual(yield* exited, 0)
     }))
 })
 

@@ -1,9 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import * as Testing from "effect-llm-router/Testing"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { connect, dataOf, errorOf, gateway, post, raw, send, v1 } from "./support/gateway.js"
+import { connect, dataOf, errorOf, example, gateway, post, raw, send, v1 } from "./support/gateway.js"
 
 const messages = [{ role: "user", content: "Hello" }]
 const request = { model: "a/x", messages }
@@ -138,32 +136,12 @@ describe("the end of a gateway that knows its server", () => {
 describe("SIGTERM", () => {
   it.scopedLive("ends the example when its stream has ended", () =>
     Effect.gen(function*() {
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          spawn(process.execPath, ["--import", "tsx", "examples/gateway.ts"], {
-            cwd: fileURLToPath(new URL("..", import.meta.url)),
-            env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", NO_COLOR: "1" },
-            stdio: ["ignore", "pipe", "inherit"]
-          })
-        ),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const exited = yield* Effect.fork(Effect.async<number | null>((resume) => {
-        child.once("exit", (code) => resume(Effect.succeed(code)))
-      }))
-      const port = yield* Effect.async<number>((resume) => {
-        let text = ""
-        child.stdout.on("data", (data: Buffer) => {
-          text += data.toString()
-          const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(text)
-          if (found !== null) resume(Effect.succeed(Number(found[1])))
-        })
-      })
+      const { child, exited, port } = yield* example
       const socket = yield* connect(port)
       socket.write(raw(v1, { ...streamed, model: "acme/small" }))
       yield* socket.until("Hello")
       child.kill("SIGTERM")
       assert.include(yield* socket.until("[DONE]"), "one.")
-      assert.strictEqual(yield* Fiber.join(exited), 0)
+      assert.strictEqual(yield* exited, 0)
     }))
 })

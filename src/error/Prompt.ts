@@ -11,8 +11,8 @@ import { Issue } from "./Refused.js"
  * Why a template cannot be rendered:
  *
  * - `missingVariable`: it prints (or computes with) a variable that is not given.
- * - `invalidValue`: a variable has no text (a function, a symbol, `NaN`, an instance of a class, a cycle), or the template uses a value as something that
- *   it is not (calls a text, adds a list to a number).
+ * - `invalidValue`: a variable has no text (a function, a symbol, `NaN`, an instance of a class, a cycle), or the template
+ *   uses a value as something that it is not (calls a text, adds a list to a number).
  * - `syntax`: the engine does not understand it.
  * - `unsupported`: it uses what the engine could do but here never does: partials, includes, files.
  * - `unknownEngine`: there is no such engine.

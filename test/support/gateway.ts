@@ -1,7 +1,7 @@
 /** A gateway over a scripted upstream, both on real sockets, and clients that are no more than `fetch` and `node:net`. */
 import { NodeHttpClient, NodeHttpServer } from "@effect/platform-node"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import {
   ChatCompletions,
   OpenAiCompatible,
@@ -12,7 +12,9 @@ import {
 } from "effect-llm-router"
 import * as Gateway from "effect-llm-router/Gateway"
 import * as Testing from "effect-llm-router/Testing"
+import { spawn } from "node:child_process"
 import * as Net from "node:net"
+import { fileURLToPath } from "node:url"
 
 export interface Running {
   readonly url: string
@@ -188,3 +190,29 @@ export const raw = (path: string, body: unknown, more = ""): string => {
     Buffer.byteLength(text)
   }\r\n\r\n${text}`
 }
+
+/** `npm run gateway` as a process of its own. */
+export const example = Effect.gen(function*() {
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, ["--import", "tsx", "examples/gateway.ts"], {
+        cwd: fileURLToPath(new URL("../..", import.meta.url)),
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", NO_COLOR: "1" },
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+    ),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+  const exited = yield* Effect.fork(Effect.async<number | null>((resume) => {
+    child.once("exit", (code) => resume(Effect.succeed(code)))
+  }))
+  const port = yield* Effect.async<number>((resume) => {
+    let text = ""
+    child.stdout.on("data", (data: Buffer) => {
+      text += data.toString()
+      const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(text)
+      if (found !== null) resume(Effect.succeed(Number(found[1])))
+    })
+  })
+  return { child, port, exited: Fiber.join(exited) }
+})
