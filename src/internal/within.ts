@@ -1,41 +1,54 @@
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import { withLaunch } from "./launch.js"
 import { after } from "./timer.js"
 
+/** How long something may take, and what it then fails with. */
+export interface Limit<out E> {
+  readonly millis: number
+  readonly onTimeout: () => E
+}
+
+/** What it has changed for whoever comes after it, as after `Fiber.join`; its context is nobody else's. */
+const inherit = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => Effect.inheritFiberRefs(FiberRefs.delete(fiber.getFiberRefs(), FiberRef.currentContext)))
+
 /**
- * `Effect.timeoutFail` for a fraction of its cost: one fiber and one timer, where that takes three fibers and a race.
+ * `Effect.timeoutFail` for a fraction of its cost: one fiber and one timer, where that takes three fibers and a race. What is limited gets a
+ * context of its own with them.
  *
  * As there, the effect can be interrupted by its timer even where nothing else may interrupt it, and the end of that is waited for. What
  * succeeds all the same is a success.
  */
-export const within = <A, E, R, E2>(
+export const within = <A, E, R, E2, R2 = R>(
   self: Effect.Effect<A, E, R>,
-  millis: number,
-  onTimeout: () => E2
-): Effect.Effect<A, E | E2, R> =>
+  { millis, onTimeout }: Limit<E2>,
+  contextOf: (outer: Context.Context<R2>) => Context.Context<R>
+): Effect.Effect<A, E | E2, R2> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.zipWith(
-      Clock.clockWith(Effect.succeed),
-      Effect.fork(Effect.interruptible(self)),
-      (clock, fiber) => {
-        const ended = Effect.async<Exit.Exit<A, E | E2>>((resume) => {
-          let expired = false
-          const cancel = after(clock, millis, () => {
-            expired = true
-            fiber.unsafeInterruptAsFork(fiber.id())
-          })
-          fiber.addObserver((exit) => {
-            cancel()
-            resume(Effect.succeed(expired && Exit.isInterrupted(exit) ? Exit.fail(onTimeout()) : exit))
-          })
-          return Effect.sync(cancel)
+    withLaunch((launch, parent, outer: Context.Context<R2>) => {
+      let expired = false
+      let fiber: Fiber.RuntimeFiber<A, E> | undefined
+      const cancel = after(Context.get(parent.currentDefaultServices, Clock.Clock), millis, () => {
+        expired = true
+        fiber?.unsafeInterruptAsFork(fiber.id())
+      })
+      const launched = launch(self, contextOf(outer))
+      fiber = launched
+      const ended = Effect.async<Exit.Exit<A, E | E2>>((resume) => {
+        launched.addObserver((exit) => {
+          cancel()
+          resume(Effect.succeed(expired && Exit.isInterrupted(exit) ? Exit.fail(onTimeout()) : exit))
         })
-        return restore(ended).pipe(
-          Effect.onInterrupt(() => Fiber.interrupt(fiber)),
-          Effect.flatMap((exit) => Effect.zipRight(Fiber.inheritAll(fiber), exit))
-        )
-      }
-    ).pipe(Effect.flatten)
+      })
+      return restore(ended).pipe(
+        Effect.onInterrupt(() => Effect.zipRight(Effect.sync(cancel), Fiber.interrupt(launched))),
+        Effect.flatMap((exit) => Effect.zipRight(inherit(launched), exit))
+      )
+    })
   )

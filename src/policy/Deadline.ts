@@ -28,6 +28,14 @@ export class CurrentDeadline
 {}
 
 /**
+ * Brings the deadline of a context nearer, to `millis` of the monotonic clock, if it is not nearer already.
+ *
+ * @internal
+ */
+export const nearer = <R>(millis: number) => (context: Context.Context<R>): Context.Context<R> =>
+  Context.add(context, CurrentDeadline, Math.min(Context.get(context, CurrentDeadline), millis))
+
+/**
  * How many milliseconds are left: 0 when the deadline has passed, `Infinity` when there is none. In a call that is shared they are
  * those of the caller that has most, and can become more or less as callers come and go.
  *

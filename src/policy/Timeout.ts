@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -66,13 +67,12 @@ const withLimit = <E2 extends Expired>(
   }
   const limit = Duration.millis(millis)
   const onTimeout = () => makeError(limit)
-  return HttpPolicy.make<E2>((request, execute) =>
-    Effect.flatMap(Effect.zip(nowMillis, Deadline.CurrentDeadline), ([now, outer]) => {
+  return HttpPolicy.make<E2>(<E, R>(request: HttpClientRequest.HttpClientRequest, execute: HttpPolicy.Execute<E, R>) =>
+    Effect.flatMap(nowMillis, (now) => {
       const deadline = now + millis
-      return execute(request).pipe(
-        Effect.provideService(Deadline.CurrentDeadline, Math.min(outer, deadline)),
-        (exchange) => within(exchange, millis, onTimeout),
-        Effect.map((response) => limitBody(response, deadline, onTimeout))
+      return Effect.map(
+        within(execute(request), { millis, onTimeout }, Deadline.nearer<R>(deadline)),
+        (response) => limitBody(response, deadline, onTimeout)
       )
     })
   )
