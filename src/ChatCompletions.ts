@@ -112,12 +112,15 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
       Effect.flatMap(defaults, (defaults) =>
         Effect.flatMap(
           Rendering.render(request, { prompts, defaults, recorder }),
-          (rendered) => Plan.make(rendered, providers, defaults)
-        )).pipe(
-          Effect.flatMap((plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan[kind])),
-          Effect.provideService(ResponseCache.ResponseCache, cache),
-          Effect.provideService(Route.CurrentRecorder, recorder)
-        )
+          (rendered) =>
+            Effect.flatMap(Plan.make(rendered, kind, providers, defaults), (plan) =>
+              Effect.mapInputContext(
+                Pipeline.make(plan, guards, providers.fingerprint).execute(plan.request),
+                Context.merge(Context.make(ResponseCache.ResponseCache, cache).pipe(
+                  Context.add(Route.CurrentRecorder, recorder)
+                ))
+              ))
+        ))
     )
   }
 )

@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
 
 /**
  * How an attempt ended: `"success"`, `"interrupted"` (the caller left), `"defect"`, or the `_tag` of its error.
@@ -171,14 +172,19 @@ export const makeRecorder = (): Recorder => ({
  * @since 0.1.0
  * @category getters
  */
-export const snapshot = (recorder: Recorder): Route => ({
-  ...(recorder.served === undefined ? undefined : { served: recorder.served }),
-  attempts: recorder.attempts.slice(),
-  skipped: recorder.skipped.slice(),
-  cache: recorder.cache,
-  ...(recorder.cacheAgeMillis === undefined ? undefined : { cacheAgeMillis: recorder.cacheAgeMillis }),
-  ...(recorder.prompt === undefined ? undefined : { prompt: recorder.prompt })
-})
+export const snapshot = ({ attempts, cache, cacheAgeMillis, prompt, served, skipped }: Recorder): Route => {
+  const route: Types.Mutable<Route> = { attempts: attempts.slice(), skipped: skipped.slice(), cache }
+  if (served !== undefined) {
+    route.served = served
+  }
+  if (cacheAgeMillis !== undefined) {
+    route.cacheAgeMillis = cacheAgeMillis
+  }
+  if (prompt !== undefined) {
+    route.prompt = prompt
+  }
+  return route
+}
 
 /**
  * The recorder of the current call. Policies write to it when there is one and do nothing otherwise, so they can be used

@@ -1,7 +1,9 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { unsafeNowMillis } from "./monotonic.js"
 
 /** What a read brought. */
 export interface Seen {
@@ -111,11 +113,14 @@ export class CurrentActivity
   })
 {}
 
+/** The monotonic clock of a fiber. */
+export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): () => number => {
+  const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+  return () => unsafeNowMillis(clock)
+}
+
 /** Reads the monotonic clock of the current fiber, as a function. */
-export const readClock: Effect.Effect<() => number> = Effect.map(
-  Clock.clockWith(Effect.succeed),
-  (clock) => () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
-)
+export const readClock: Effect.Effect<() => number> = Effect.withFiberRuntime((fiber) => Effect.succeed(clockOf(fiber)))
 
 /** Notes each run of a read, and with `look` what it brought. */
 export const noting = (

@@ -18,7 +18,7 @@ export interface Access extends CacheStore.Store {
    * however slow that is.
    */
   readonly visit: <A, E, R>(key: string, call: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** What was stored under the key while somebody visits it, when it is fresh. */
+  /** What was stored under the key while somebody visits it, or earlier. */
   readonly latest: (key: string) => Effect.Effect<Option.Option<CacheStore.Found>>
 }
 
@@ -51,7 +51,17 @@ class Places {
   }
 }
 
-const isFresh = (found: CacheStore.Found): boolean => found.staleMillis === undefined
+/**
+ * Of a store that does neither fail nor wait: one in memory. It knows the latest itself.
+ *
+ * @internal
+ */
+export const direct = (store: CacheStore.Store): Access => ({
+  get: store.get,
+  set: store.set,
+  visit: (_, call) => call,
+  latest: store.get
+})
 
 const make = (
   store: CacheStore.Store,
@@ -59,11 +69,7 @@ const make = (
 ): Access => {
   const places = new Places()
   const latest = (key: string) =>
-    Effect.map(Clock.currentTimeNanos, (now) =>
-      Option.fromNullable(places.peek(key)).pipe(
-        Option.map(foundAt(now)),
-        Option.filter(isFresh)
-      ))
+    Effect.map(Clock.currentTimeNanos, (now) => Option.map(Option.fromNullable(places.peek(key)), foundAt(now)))
   return {
     latest,
     visit: (key, call) =>
@@ -72,7 +78,9 @@ const make = (
         () => call,
         (place) => Effect.sync(() => places.leave(key, place))
       ),
-    get: (key) => Effect.flatMap(latest(key), (known) => Option.isSome(known) ? Effect.succeed(known) : store.get(key)),
+    get: (key) =>
+      Effect.flatMap(latest(key), (known) =>
+        Option.isSome(known) && known.value.staleMillis === undefined ? Effect.succeed(known) : store.get(key)),
     set: (key, entry, lifetime) =>
       Effect.uninterruptible(Effect.flatMap(Clock.currentTimeNanos, (now) => {
         const place = places.enter(key)
@@ -84,13 +92,6 @@ const make = (
       }))
   }
 }
-
-/**
- * Of a store that does neither fail nor wait: one in memory.
- *
- * @internal
- */
-export const direct = (store: CacheStore.Store): Access => make(store, (write) => write)
 
 const name = "response_cache"
 

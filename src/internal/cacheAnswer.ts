@@ -1,5 +1,6 @@
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -38,6 +39,7 @@ const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
     const call: CachedCall.Call<E, R> = {
       cache: cache.access,
       key,
+      request,
       lifetime,
       reads: mode !== "force-refresh",
       writes: mode !== "read-only",
@@ -53,6 +55,7 @@ const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
     }
     const joined = cache.flights.join(together, {
       log: call.recorder,
+      services: Context.make(Route.CurrentRecorder, call.recorder),
       run: CachedCall.run(call),
       onDone: (log, first) => CachedCall.recordCall(caller, log, first)
     })
@@ -61,7 +64,7 @@ const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
         case "Stored":
           return Effect.succeed(CachedCall.fromEntry(request, value.entry))
         case "Read":
-          return Effect.succeed(CachedCall.fromContent(request, value.content, first))
+          return Effect.succeed(first ? value.response : CachedCall.forOthers(request, value.response))
         case "Unread":
           // one caller can have it, the others make a call of their own
           return CachedCall.bypass(
@@ -76,12 +79,6 @@ const fromEntry = (request: HttpClientRequest.HttpClientRequest, entry: CacheSto
   asksForStream(request)
     ? CachedStream.fromEntry(request, entry)
     : Option.some(CachedCall.fromEntry(request, entry))
-
-/** For how long what was found is stale, by its own time to live and by that of the request that finds it. */
-const staleMillisOf = ({ ageMillis, staleMillis }: CacheStore.Found, ttl: Duration.Duration): number | undefined => {
-  const tooOld = ageMillis - Duration.toMillis(ttl)
-  return tooOld >= 0 ? Math.max(tooOld, staleMillis ?? 0) : staleMillis
-}
 
 /** The call, and in an outage what was found, as long as that is within the window: a call may take its time to fail. */
 const orStale = <E, R>(
@@ -122,7 +119,7 @@ export const answer = <E, R>(asked: Asked<E, R>): Response<E, R> => {
       if (Option.isNone(found) || Option.isNone(response)) {
         return call
       }
-      const staleMillis = staleMillisOf(found.value, asked.lifetime.ttl)
+      const staleMillis = CachedCall.staleMillisOf(found.value, asked.lifetime.ttl)
       if (staleMillis !== undefined) {
         return orStale(asked, call, found.value, staleMillis, response.value)
       }

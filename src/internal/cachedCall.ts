@@ -1,11 +1,13 @@
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as CacheStore from "../policy/CacheStore.js"
 import * as Route from "../Route.js"
+import { isCompletionResponse } from "../wire/CompletionResponse.js"
 import * as Activity from "./activity.js"
 import { isTextual } from "./cacheable.js"
 import type { Access } from "./cacheAccess.js"
@@ -20,7 +22,7 @@ import { WatchedResponse } from "./watchedResponse.js"
  */
 export type Answer =
   | { readonly _tag: "Stored"; readonly entry: CacheStore.Entry }
-  | { readonly _tag: "Read"; readonly content: MemoryResponse.Content }
+  | { readonly _tag: "Read"; readonly response: MemoryResponse.MemoryResponse }
   | { readonly _tag: "Unread"; readonly take: () => Option.Option<HttpClientResponse.HttpClientResponse> }
 
 /**
@@ -31,6 +33,7 @@ export type Answer =
 export interface Call<E, R> {
   readonly cache: Access
   readonly key: string
+  readonly request: HttpClientRequest.HttpClientRequest
   readonly lifetime: CacheStore.Lifetime
   /** Whether what an identical call has stored will do. */
   readonly reads: boolean
@@ -55,13 +58,14 @@ const withoutSession = (headers: Readonly<Record<string, string>>): Readonly<Rec
  */
 export const save = <E, R>(
   { cache, key, lifetime, recorder, storable, writes }: Call<E, R>,
-  { headers, status, text }: Omit<CacheStore.Candidate, "route">
+  answer: Omit<CacheStore.Candidate, "route">
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (!writes || !storable({ status, headers, text, route: Route.snapshot(recorder) })) {
+    if (!writes || !storable({ ...answer, route: Route.snapshot(recorder) })) {
       return Effect.void
     }
     return Effect.flatMap(Clock.currentTimeMillis, (storedAtMillis) => {
+      const { headers, status, text } = answer
       const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
       const { served } = recorder
       return cache.set(key, Object.freeze(served === undefined ? content : { ...content, served }), lifetime)
@@ -87,11 +91,17 @@ const noted = (response: HttpClientResponse.HttpClientResponse) =>
 const read = <E, R>(call: Call<E, R>, response: HttpClientResponse.HttpClientResponse): Effect.Effect<Answer> =>
   Effect.flatMap(Effect.either(response.text), (text) => {
     const { cookies, headers, status } = response
-    const answer: Answer = { _tag: "Read", content: { status, headers, cookies, text } }
+    const answer: Answer = {
+      _tag: "Read",
+      response: response instanceof MemoryResponse.MemoryResponse
+        ? response
+        : new MemoryResponse.MemoryResponse(call.request, { status, headers, cookies, text })
+    }
     if (Either.isLeft(text)) {
       return Effect.succeed(answer)
     }
-    return Effect.as(save(call, { status, headers, text: text.right }), answer)
+    const completion = isCompletionResponse(response) ? response.completion : undefined
+    return Effect.as(save(call, { status, headers, text: text.right, completion }), answer)
   })
 
 /**
@@ -111,12 +121,26 @@ export const takeOnce = (
 }
 
 /**
+ * For how long what was found is stale, by its own time to live and by that of the request that finds it; `undefined` while it is fresh.
+ *
+ * @internal
+ */
+export const staleMillisOf = ({ ageMillis, staleMillis }: CacheStore.Found, ttl: Duration.Duration): number | undefined => {
+  const tooOld = ageMillis - Duration.toMillis(ttl)
+  return tooOld >= 0 ? Math.max(tooOld, staleMillis ?? 0) : staleMillis
+}
+
+/**
  * What an identical call that ended since the caller looked into the store has stored.
  *
  * @internal
  */
-export const latest = <E, R>({ cache, key, reads }: Call<E, R>): Effect.Effect<Option.Option<CacheStore.Found>> =>
-  reads ? cache.latest(key) : Effect.succeedNone
+export const latest = <E, R>(
+  { cache, key, lifetime, reads }: Call<E, R>
+): Effect.Effect<Option.Option<CacheStore.Found>> =>
+  reads
+    ? Effect.map(cache.latest(key), Option.filter((found) => staleMillisOf(found, lifetime.ttl) === undefined))
+    : Effect.succeedNone
 
 /** @internal */
 export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
@@ -126,14 +150,10 @@ export const run = <E, R>(call: Call<E, R>): Effect.Effect<Answer, E, R> =>
       return Effect.succeed<Answer>({ _tag: "Stored", entry: found.value.entry })
     }
     call.recorder.cache = "miss"
-    return call.execute.pipe(
-      Effect.provideService(Route.CurrentRecorder, call.recorder),
-      Effect.flatMap((response) =>
-        isTextual(response.headers)
-          ? Effect.flatMap(noted(response), (response) => read(call, response))
-          : Effect.succeed<Answer>({ _tag: "Unread", take: takeOnce(response) })
-      )
-    )
+    return Effect.flatMap(call.execute, (response): Effect.Effect<Answer> =>
+      isTextual(response.headers)
+        ? Effect.flatMap(noted(response), (response) => read(call, response))
+        : Effect.succeed({ _tag: "Unread", take: takeOnce(response) }))
   })
 
 /**
@@ -199,16 +219,12 @@ export const fromEntry = (
   MemoryResponse.make(request, { status, headers, text: Effect.succeed(body) })
 
 /**
- * `own` for the caller that the response was given to, who also gets the session that came with it.
+ * What was given to the first of several callers, for another one: without the session that came with it.
  *
  * @internal
  */
-export const fromContent = (
+export const forOthers = (
   request: HttpClientRequest.HttpClientRequest,
-  content: MemoryResponse.Content,
-  own: boolean
+  { headers, status, text }: HttpClientResponse.HttpClientResponse
 ): HttpClientResponse.HttpClientResponse =>
-  MemoryResponse.make(
-    request,
-    own ? content : { status: content.status, headers: withoutSession(content.headers), text: content.text }
-  )
+  MemoryResponse.make(request, { status, headers: withoutSession(headers), text })

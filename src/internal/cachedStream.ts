@@ -55,13 +55,15 @@ export const fromEntry = (
 
 /** What is stored is the completion, so that one entry serves those who ask for a stream and those who do not. */
 const store = <E, R>(call: CachedCall.Call<E, R>, status: number, fold: Fold.Fold): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    CachedCall.save(call, {
+  Effect.suspend(() => {
+    const completion = fold.completion()
+    return CachedCall.save(call, {
       status,
       headers: { "content-type": "application/json" },
-      text: JSON.stringify(ResponseKeys.completionToWire(fold.completion()))
+      text: JSON.stringify(ResponseKeys.completionToWire(completion)),
+      completion
     })
-  )
+  })
 
 const openCall = <E, R>(call: CachedCall.Call<E, R>, scope: Scope.Scope) =>
   Effect.suspend(() => {

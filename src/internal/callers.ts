@@ -1,4 +1,5 @@
-import * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
 import * as Deadline from "../policy/Deadline.js"
 import * as Activity from "./activity.js"
 import { CallersDeadline } from "./callersDeadline.js"
@@ -13,15 +14,16 @@ export interface Caller {
 }
 
 /** A caller, from where it calls. */
-export const current: Effect.Effect<Caller> = Effect.zipWith(
-  Effect.all([Activity.CurrentActivity, Activity.readClock]),
-  Effect.all([Deadline.CurrentDeadline, CallersDeadline]),
-  ([activity, now], [deadline, callersDeadline]) => ({
-    activity,
-    now,
+export const current = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Caller => {
+  const context = fiber.currentContext
+  const deadline = Context.get(context, Deadline.CurrentDeadline)
+  const callersDeadline = Context.get(context, CallersDeadline)
+  return {
+    activity: Context.get(context, Activity.CurrentActivity),
+    now: Activity.clockOf(fiber),
     deadline: () => Math.min(deadline, callersDeadline())
-  })
-)
+  }
+}
 
 /**
  * Those who share a call at the moment. Their clocks are told what happens in it while all of them wait for the same, and its deadline
@@ -70,13 +72,14 @@ export class Callers implements Activity.Watcher {
     this.opened = true
   }
 
-  /** Runs what all of them wait for. */
-  readonly serve = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    call.pipe(
-      Effect.provideService(Activity.CurrentActivity, this.activity),
-      Effect.provideService(Deadline.CurrentDeadline, Infinity),
-      Effect.provideService(CallersDeadline, this.deadline)
+  /** Where that runs which all of them wait for. */
+  contextOf<R>(first: Context.Context<R>): Context.Context<R> {
+    return first.pipe(
+      Context.add(Activity.CurrentActivity, this.activity),
+      Context.add(Deadline.CurrentDeadline, Infinity),
+      Context.add(CallersDeadline, this.deadline)
     )
+  }
 
   headers(now: number): void {
     this.tell((activity) => activity.headers(now))

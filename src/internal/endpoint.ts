@@ -9,7 +9,8 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as RouterError from "../RouterError.js"
 import type * as RequestBody from "../wire/RequestBody.js"
-import { type Execute, onion } from "./onion.js"
+import type { Execute } from "./onion.js"
+import { isUnobserved, unobserved } from "./unobserved.js"
 
 /** The headers of each request; those that are `Redacted` are credentials. */
 export type HeaderValues = Readonly<Record<string, string | Redacted.Redacted>>
@@ -43,17 +44,19 @@ export const secretsOf = (headers: HeaderValues): ReadonlyArray<Redacted.Redacte
  * Trace headers are not for third parties (without a client span none are sent; the router has spans of its own), and no redirect
  * takes a key to another origin.
  */
-export const guarded = (transport: HttpClient.HttpClient): HttpClient.HttpClient =>
-  onion(
-    HttpClient.withTracerDisabledWhen(transport, () => true),
-    (request, execute: Execute<HttpClientError.HttpClientError, never>) =>
-      Effect.contextWithEffect((context: Context.Context<never>) =>
-        Effect.provideService(execute(request), FetchHttpClient.RequestInit, {
-          ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
-          redirect: "manual"
-        })
-      )
-  )
+export const guarded = (transport: HttpClient.HttpClient): Execute<HttpClientError.HttpClientError, never> => {
+  if (isUnobserved(transport)) {
+    return transport[unobserved]
+  }
+  const silent = HttpClient.withTracerDisabledWhen(transport, () => true)
+  return (request) =>
+    Effect.contextWithEffect((context: Context.Context<never>) =>
+      Effect.provideService(silent.execute(request), FetchHttpClient.RequestInit, {
+        ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
+        redirect: "manual"
+      })
+    )
+}
 
 /** The JSON as it is sent. */
 export const encode = (json: RequestBody.JsonObject): Either.Either<Uint8Array, RouterError.InvalidRequest> =>

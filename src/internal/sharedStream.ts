@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -171,16 +172,21 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
 
   /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */
   const launch = <E, SE, R>(key: string, flight: Flight<Head, A, Log>, call: Call<Head, A, E, SE, R, Log>) =>
-    Effect.map(Effect.forkIn(Effect.interruptible(flight.callers.serve(fly(flight, call))), scope), (fiber) => {
-      flight.abort = Effect.asVoid(Fiber.interrupt(fiber))
-      fiber.addObserver((exit) => {
-        forget(key, flight)
-        // an error is that of opening, so nobody reads: what ends readers here is an interruption or a defect
-        flight.close(Exit.isFailure(exit) ? Cause.flatMap(exit.cause, () => Cause.empty) : Cause.empty)
-        // nothing is done by it once the stream was opened
-        Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.zipRight(exit, Exit.interrupt(fiber.id()))))
+    fly(flight, call).pipe(
+      Effect.mapInputContext((context: Context.Context<R>) => flight.callers.contextOf(context)),
+      Effect.interruptible,
+      Effect.forkIn(scope),
+      Effect.map((fiber) => {
+        flight.abort = Effect.asVoid(Fiber.interrupt(fiber))
+        fiber.addObserver((exit) => {
+          forget(key, flight)
+          // an error is that of opening, so nobody reads: what ends readers here is an interruption or a defect
+          flight.close(Exit.isFailure(exit) ? Cause.flatMap(exit.cause, () => Cause.empty) : Cause.empty)
+          // nothing is done by it once the stream was opened
+          Deferred.unsafeDone(flight.opened, Effect.succeed(Exit.zipRight(exit, Exit.interrupt(fiber.id()))))
+        })
       })
-    })
+    )
 
   const leave = (key: string, flight: Flight<Head, A, Log>, caller: Callers.Caller): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -203,7 +209,8 @@ export const make = <Head, A, Log>(scope: Scope.Scope): SharedStreams<Head, A, L
     key: string,
     call: Call<Head, A, E, SE, R, Log>
   ): Effect.Effect<Joined<Head, A, E, SE, Log>, never, R> =>
-    Effect.uninterruptible(Effect.flatMap(Callers.current, (caller) => {
+    Effect.uninterruptible(Effect.withFiberRuntime((fiber) => {
+      const caller = Callers.current(fiber)
       const known = flights.get(key)
       const flight: Flight<Head, A, Log> = known ?? {
         log: call.log,

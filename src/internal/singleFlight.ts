@@ -1,15 +1,17 @@
-import * as Deferred from "effect/Deferred"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Callers from "./callers.js"
+import { type Launch, withLaunch } from "./launch.js"
 
 /** @internal */
 export interface Call<A, E, R, Log> {
   /** What the flight writes while it runs, and every caller may read: that of the first caller is used. */
   readonly log: Log
+  /** What the flight has beside the context of its first caller. */
+  readonly services: Context.Context<never>
   /**
    * Run by the first caller only, with its context and its fiber refs, but in a fiber that belongs to nobody: its deadline and its clocks
    * are those of all that wait.
@@ -41,38 +43,38 @@ export interface SingleFlight<A, Log> {
 
 interface Flight<A, Log> {
   readonly log: Log
-  readonly landed: Deferred.Deferred<Exit.Exit<A, unknown>>
   readonly callers: Callers.Callers
-  abort: Effect.Effect<unknown>
+  readonly fiber: Fiber.RuntimeFiber<A, unknown>
 }
 
 /**
- * Flights run in `scope`: closing it interrupts them.
+ * Flights run until the scope is closed, which interrupts them.
  *
  * @internal
  */
-export const make = <A, Log>(scope: Scope.Scope): SingleFlight<A, Log> => {
+export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, Log>> => {
   // Everything that reads and writes this table, or the number of callers, does so within one step of one fiber.
   const flights = new Map<string, Flight<A, Log>>()
+  let closed = false
 
   const forget = (key: string, flight: Flight<A, Log>): boolean => flights.get(key) === flight && flights.delete(key)
 
-  /** An observer, not a finalizer of the flight: it runs even when the fiber is interrupted before its first step. */
-  const launch = <E, R>(
-    key: string,
-    flight: Flight<A, Log>,
-    run: Effect.Effect<A, E, R>
-  ): Effect.Effect<void, never, R> =>
-    Effect.map(Effect.forkIn(Effect.interruptible(flight.callers.serve(run)), scope), (fiber) => {
-      flight.abort = Fiber.interrupt(fiber)
-      fiber.addObserver((exit) => {
-        forget(key, flight)
-        Deferred.unsafeDone(flight.landed, Effect.succeed(exit))
-      })
-    })
-
   const leave = (key: string, flight: Flight<A, Log>): Effect.Effect<unknown> =>
-    Effect.suspend(() => flight.callers.size === 0 && forget(key, flight) ? flight.abort : Effect.void)
+    flight.callers.size === 0 && forget(key, flight) ? Fiber.interrupt(flight.fiber) : Effect.void
+
+  /** Begun when all is noted that has to be: it may be over at once. An observer runs even when the fiber is interrupted before its first step. */
+  const takeOff = <E, R>(
+    key: string,
+    { log, run, services }: Call<A, E, R, Log>,
+    launch: Launch,
+    context: Context.Context<R>
+  ): Flight<A, Log> => {
+    const callers = new Callers.Callers()
+    const flight = { log, callers, fiber: launch(closed ? Effect.interrupt : run, callers.contextOf(Context.merge(context, services))) }
+    flights.set(key, flight)
+    flight.fiber.addObserver(() => forget(key, flight))
+    return flight
+  }
 
   /**
    * The error of a flight has the type of the first caller's call, and the table cannot know it: a policy is rebuilt
@@ -80,36 +82,42 @@ export const make = <A, Log>(scope: Scope.Scope): SingleFlight<A, Log> => {
    * through clients of one kind, and that is the promise behind this cast: `ResponseCache.Options.scope` says so to
    * whoever mixes clients.
    */
-  const result = <E>(flight: Flight<A, Log>): Effect.Effect<A, E> =>
-    Effect.flatMap(Deferred.await(flight.landed), (exit) => exit as Exit.Exit<A, E>)
+  const result = <E>({ fiber }: Flight<A, Log>): Effect.Effect<A, E> =>
+    Effect.async<A, E>((resume) => {
+      const observer = (exit: Exit.Exit<A, unknown>) => resume(exit as Exit.Exit<A, E>)
+      fiber.addObserver(observer)
+      return Effect.sync(() => fiber.removeObserver(observer))
+    })
 
   const join = <E, R>(key: string, call: Call<A, E, R, Log>): Effect.Effect<Landed<A>, E, R> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Callers.current, (caller) => {
-        const wait = (flight: Flight<A, Log>, first: boolean) => {
-          flight.callers.add(caller)
-          return restore(result<E>(flight)).pipe(
-            Effect.ensuring(Effect.sync(() => flight.callers.delete(caller))),
-            Effect.onInterrupt(() => leave(key, flight)),
-            Effect.ensuring(Effect.sync(() => call.onDone(flight.log, first))),
-            Effect.map((value): Landed<A> => ({ value, first }))
-          )
+      withLaunch((launch, fiber, context: Context.Context<R>) => {
+        const under = flights.get(key)
+        const flight = under ?? takeOff(key, call, launch, context)
+        const first = under === undefined
+        const caller = Callers.current(fiber)
+        flight.callers.add(caller)
+        const over = () => {
+          flight.callers.delete(caller)
+          call.onDone(flight.log, first)
         }
-        const current = flights.get(key)
-        if (current !== undefined) {
-          return wait(current, false)
-        }
-        const flight: Flight<A, Log> = {
-          log: call.log,
-          landed: Deferred.unsafeMake(FiberId.none),
-          callers: new Callers.Callers(),
-          abort: Effect.void
-        }
-        flights.set(key, flight)
-        const waiting = wait(flight, true)
-        return Effect.zipRight(launch(key, flight, call.run), waiting)
-      })
+        return Effect.matchCauseEffect(restore(result<E>(flight)), {
+          onSuccess: (value) => {
+            over()
+            return Effect.succeed<Landed<A>>({ value, first })
+          },
+          onFailure: (cause) => {
+            over()
+            return Effect.zipRight(leave(key, flight), Effect.failCause(cause))
+          }
+        })
+      }, { deferred: true })
     )
 
-  return { join }
+  const close = Effect.suspend(() => {
+    closed = true
+    return Fiber.interruptAll(Array.from(flights.values(), ({ fiber }) => fiber))
+  })
+
+  return Effect.as(Scope.addFinalizer(scope, close), { join })
 }

@@ -46,9 +46,13 @@ export const within = <A, E, R, E2, R2 = R>(
           resume(Effect.succeed(expired && Exit.isInterrupted(exit) ? Exit.fail(onTimeout()) : exit))
         })
       })
-      return restore(ended).pipe(
-        Effect.onInterrupt(() => Effect.zipRight(Effect.sync(cancel), Fiber.interrupt(launched))),
-        Effect.flatMap((exit) => Effect.zipRight(inherit(launched), exit))
-      )
+      return Effect.matchCauseEffect(restore(ended), {
+        // whoever waits was interrupted
+        onFailure: (cause) => {
+          cancel()
+          return Effect.zipRight(Fiber.interrupt(launched), Effect.failCause(cause))
+        },
+        onSuccess: (exit) => Effect.zipRight(inherit(launched), exit)
+      })
     })
   )

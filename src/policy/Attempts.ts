@@ -14,7 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { nowMillis } from "../internal/monotonic.js"
+import { unsafeNowMillis } from "../internal/monotonic.js"
 import * as Tracing from "../internal/tracing.js"
 import * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
@@ -41,21 +41,30 @@ const outcome = (
     : { outcome: Cause.isInterrupted(exit.cause) ? "interrupted" : "defect" }
 }
 
-const recordAttempt = (recorder: Route.Recorder, target: string) =>
-<E, R>(
-  attempt: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
-): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
-  Effect.flatMap(Effect.zip(Clock.currentTimeMillis, nowMillis), ([startedAtMillis, start]) => {
-    const { waitMillis } = recorder
-    recorder.waitMillis = 0
-    return Effect.onExit(attempt, (exit) =>
-      Effect.map(nowMillis, (end) => {
-        recorder.attempts.push({ target, startedAtMillis, durationMillis: end - start, waitMillis, ...outcome(exit) })
-        if (Exit.isSuccess(exit)) {
-          recorder.served = target
-        }
-      }))
+const recordAttempt = <E, R>(
+  attempt: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
+  recorder: Route.Recorder,
+  target: string,
+  clock: Clock.Clock
+): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> => {
+  const startedAtMillis = clock.unsafeCurrentTimeMillis()
+  const start = unsafeNowMillis(clock)
+  const { waitMillis } = recorder
+  recorder.waitMillis = 0
+  return Effect.onExit(attempt, (exit) => {
+    recorder.attempts.push({
+      target,
+      startedAtMillis,
+      durationMillis: unsafeNowMillis(clock) - start,
+      waitMillis,
+      ...outcome(exit)
+    })
+    if (Exit.isSuccess(exit)) {
+      recorder.served = target
+    }
+    return Effect.void
   })
+}
 
 const withTarget = (target: string) => <E>(error: E): E =>
   RouterError.isTargetError(error) && error.target === undefined
@@ -81,7 +90,9 @@ export const withAttempt = (target: string, server?: Server | undefined): HttpPo
       const attempt = observation === undefined && Tracing.isTraced(fiber)
         ? Tracing.withSpan(`attempt ${target}`, { "router.target": target })(bare)
         : bare
-      const recorded = recorder === undefined ? attempt : recordAttempt(recorder, target)(attempt)
+      const recorded = recorder === undefined
+        ? attempt
+        : recordAttempt(attempt, recorder, target, Context.get(fiber.currentDefaultServices, Clock.Clock))
       return observation === undefined
         ? recorded
         : ObservedAttempt.observe(recorded, observation, { target, server, request, recorder })

@@ -12,6 +12,7 @@ import { foundAt, keep, type Kept } from "../internal/cacheKept.js"
 import { Lru } from "../internal/lru.js"
 import type * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
+import type { Completion } from "../wire/Completion.js"
 
 /**
  * A stored answer. It is frozen, and plain JSON.
@@ -46,6 +47,8 @@ export interface Candidate {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
+  /** What the text says, when it is a completion that was decoded on its way here (see `Settle`). */
+  readonly completion?: Completion | undefined
   /**
    * What the policies inside the cache recorded for the call, e.g. that a fallback answered. Without attempts when none
    * records.

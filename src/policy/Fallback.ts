@@ -14,7 +14,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
 import { discardWhile } from "../internal/discard.js"
 import { client } from "../internal/onion.js"
@@ -92,8 +92,25 @@ const conclude = <E>(errors: Arr.NonEmptyReadonlyArray<E>): E | RouterError.AllT
 export const chain = <E, R>(
   targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>,
   options?: Options | undefined
+): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> =>
+  makeChain(targets, options?.when, (pass) => Effect.provideService(CurrentPass, pass))
+
+/**
+ * A chain that tells those inside of its targets nothing: for targets that are known to share no client with them. To be told costs more than
+ * all the rest of a chain whose first target answers.
+ *
+ * @internal
+ */
+export const flatChain = <E, R>(
+  targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>
+): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> =>
+  makeChain(targets, undefined, () => identity)
+
+const makeChain = <E, R>(
+  targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>,
+  when: Predicate.Predicate<unknown> | undefined,
+  telling: (pass: Pass) => <A, E, R>(exchange: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> => {
-  const when = options?.when
   const movesOn = when === undefined ? byClass : (error: unknown) => Effect.sync(() => when(error))
 
   const run = (
@@ -135,7 +152,7 @@ export const chain = <E, R>(
         repeat: (error) => repeated.add(error)
       }
       return target.execute(request).pipe(
-        Effect.provideService(CurrentPass, pass),
+        telling(pass),
         Effect.catchAll((error) => {
           nested.set(target, error)
           nested.forEach((innerError, inner) => outer.report(inner, innerError))

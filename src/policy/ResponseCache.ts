@@ -83,14 +83,17 @@ export interface Service extends CacheStore.Store {
 export class ResponseCache extends Context.Tag("effect-llm-router/ResponseCache")<ResponseCache, Service>() {}
 
 const makeService = (access: Access.Access): Effect.Effect<Service, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => ({
-    [TypeId]: TypeId,
-    get: access.get,
-    set: access.set,
-    access,
-    flights: SingleFlight.make(scope),
-    streams: SharedStream.make(scope)
-  }))
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    return {
+      [TypeId]: TypeId,
+      get: access.get,
+      set: access.set,
+      access,
+      flights: yield* SingleFlight.make<CachedCall.Answer, Route.Recorder>(scope),
+      streams: SharedStream.make(scope)
+    }
+  })
 
 /**
  * The service over any store. No call fails for its store, or waits for it longer than 200 milliseconds in all; each access that failed or

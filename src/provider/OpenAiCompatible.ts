@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Endpoint from "../internal/endpoint.js"
-import { type Execute, onion } from "../internal/onion.js"
+import { client } from "../internal/onion.js"
 import { sensitiveHeaders } from "../internal/redaction.js"
 import * as RouterError from "../RouterError.js"
 import * as Server from "../telemetry/Server.js"
@@ -73,14 +73,14 @@ const fromEndpoint = (endpoint: Address): Provider => {
     doneTerminates: endpoint.doneTerminates,
     server: Server.fromUrl(endpoint.address),
     client: (transport) => {
-      const inner = Endpoint.guarded(transport)
+      const send = Endpoint.guarded(transport)
       return (model) => {
         // a retry comes with the same request: encoded once
         const encoded = new WeakMap<object, ReturnType<typeof toUpstream>>()
-        return onion(inner, (request, execute: Execute<HttpClientError.HttpClientError, never>) => {
+        return client<HttpClientError.HttpClientError | RouterError.InvalidRequest, never>((request) => {
           const upstream = encoded.get(request) ?? toUpstream(model, request)
           encoded.set(request, upstream)
-          return Effect.flatMap(upstream, execute)
+          return Either.isLeft(upstream) ? Effect.fail(upstream.left) : send(upstream.right)
         })
       }
     }

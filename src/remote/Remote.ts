@@ -10,7 +10,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Endpoint from "../internal/endpoint.js"
-import { type Execute, onion } from "../internal/onion.js"
+import { client } from "../internal/onion.js"
 import * as Attempts from "../policy/Attempts.js"
 import * as Timeout from "../policy/Timeout.js"
 import * as Route from "../Route.js"
@@ -32,24 +32,24 @@ const accepts = { completion: "application/json", stream: "text/event-stream" } 
 const endpoint = (
   transport: HttpClient.HttpClient,
   { headers, url }: Settings.Settings
-): Client<HttpClientError.HttpClientError | RouterError.InvalidRequest> =>
-  onion(
-    Endpoint.guarded(transport),
-    (request, execute: Execute<HttpClientError.HttpClientError, never>) =>
-      Effect.flatMap(Either.flatMap(RequestBody.toJson(request), Endpoint.encode), (body) =>
-        execute(HttpClientRequest.post(url, {
-          headers: { ...request.headers, [RouterReport.requestHeader]: "1", ...headers },
-          body: HttpBody.uint8Array(body, "application/json")
-        })))
+): Client<HttpClientError.HttpClientError | RouterError.InvalidRequest> => {
+  const send = Endpoint.guarded(transport)
+  return client((request) =>
+    Effect.flatMap(Either.flatMap(RequestBody.toJson(request), Endpoint.encode), (body) =>
+      send(HttpClientRequest.post(url, {
+        headers: { ...request.headers, [RouterReport.requestHeader]: "1", ...headers },
+        body: HttpBody.uint8Array(body, "application/json")
+      })))
   )
+}
 
 const pipeline = (
-  client: ReturnType<typeof endpoint>,
+  router: ReturnType<typeof endpoint>,
   { host, retries, secrets, server, timeoutMs }: Settings.Settings,
   { limits }: RouterDefaults.Defaults,
   { commit, totalTimeout }: Body.Body
 ): Client<RouterError.RouterError> => {
-  const remote = client.pipe(
+  const remote = router.pipe(
     Settle.settle({ target: host, secrets, limits, commit }),
     Timeout.withClocks({ call: timeoutMs }),
     Attempts.withAttempt(host, server),
@@ -67,12 +67,12 @@ const pipeline = (
  */
 export const make = (settings: Settings.Settings) =>
   Effect.gen(function*() {
-    const client = endpoint(yield* HttpClient.HttpClient, settings)
+    const router = endpoint(yield* HttpClient.HttpClient, settings)
     const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
     return yield* Calls.make((request, kind, recorder) =>
       Effect.flatMap(defaults, (defaults) =>
         Effect.flatMap(Body.make(request, kind, defaults), (body) =>
-          pipeline(client, settings, defaults, body).execute(
+          pipeline(router, settings, defaults, body).execute(
             HttpClientRequest.post("/", { headers: { accept: accepts[kind] }, body: RequestBody.fromJson(body.json) })
           ))).pipe(Effect.provideService(Route.CurrentRecorder, recorder))
     )

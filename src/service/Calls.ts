@@ -15,6 +15,7 @@ import * as Telemetry from "../Telemetry.js"
 import * as ObservedCall from "../telemetry/ObservedCall.js"
 import type { ChatRequest } from "../wire/ChatRequest.js"
 import * as Delivery from "./Delivery.js"
+import type { Kind } from "./Plan.js"
 
 /**
  * Carries a request out and gives a settled response. What it does is noted in the recorder.
@@ -25,7 +26,7 @@ import * as Delivery from "./Delivery.js"
 export interface Execute {
   (
     request: ChatRequest,
-    kind: "completion" | "stream",
+    kind: Kind,
     recorder: Route.Recorder
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, RouterError.RouterError>
 }

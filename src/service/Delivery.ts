@@ -16,13 +16,8 @@ import * as Fold from "../wire/Fold.js"
 import * as Json from "../wire/Json.js"
 import { isStreamResponse } from "../wire/StreamResponse.js"
 
-/**
- * The completion that a text holds, or `undefined` when it is none.
- *
- * @since 0.1.0
- * @category decoding
- */
-export const fromText = (text: string): Completion.Completion | undefined =>
+/** The completion that a text holds, or `undefined` when it is none. */
+const fromText = (text: string): Completion.Completion | undefined =>
   Either.getOrUndefined(Either.flatMap(
     Either.mapLeft(Json.parse(text), (error) => error.reason),
     Completion.fromWire

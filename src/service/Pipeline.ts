@@ -5,6 +5,7 @@
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { client } from "../internal/onion.js"
@@ -19,7 +20,6 @@ import * as Timeout from "../policy/Timeout.js"
 import type * as Providers from "../provider/Providers.js"
 import type * as RouterError from "../RouterError.js"
 import * as Settle from "../wire/Settle.js"
-import * as Delivery from "./Delivery.js"
 import type * as Guards from "./Guards.js"
 import type * as Plan from "./Plan.js"
 
@@ -99,8 +99,10 @@ const chain = (plan: Plan.Plan, guards: Guards.Guards) =>
   client((request) =>
     Effect.flatMap(draw(plan, guards), ({ forced, head }) => {
       const clients = Arr.map(targetsFrom(head, plan), (target) =>
-        targetClient(plan, guards, target, forced !== undefined && isSameTarget(forced, target)))
-      return Fallback.chain(clients).execute(request)
+        client((request) =>
+          targetClient(plan, guards, target, forced !== undefined && isSameTarget(forced, target)).execute(request)
+        ))
+      return Fallback.flatChain(clients).execute(request)
     })
   )
 
@@ -111,8 +113,8 @@ const isOfFirst = ({ attempts, served, skipped }: CacheStore.Candidate["route"])
   skipped.length === 0 && attempts.every((attempt) => attempt.target === served)
 
 /** An answer that was cut short, filtered, or given by a stand-in is not what the next caller wants. */
-const isStorable = (cacheFallbacks: boolean) => ({ route, text }: CacheStore.Candidate): boolean =>
-  Delivery.fromText(text)?.choices.every((choice) => finished.has(choice.finishReason)) === true &&
+const isStorable = (cacheFallbacks: boolean) => ({ completion, route }: CacheStore.Candidate): boolean =>
+  completion?.choices.every((choice) => finished.has(choice.finishReason)) === true &&
   (cacheFallbacks || isOfFirst(route))
 
 /**
@@ -130,8 +132,8 @@ export const make = (
   chain(plan, guards).pipe(
     whenSet(plan.cache, ({ flight, key, mode, staleIfError, storeFallbacks, ttl }) =>
       ResponseCache.withCache({
-        ttl: `${ttl} seconds`,
-        staleIfError: staleIfError === undefined ? undefined : `${staleIfError} seconds`,
+        ttl: Duration.seconds(ttl),
+        staleIfError: staleIfError === undefined ? undefined : Duration.seconds(staleIfError),
         mode,
         flight,
         key: () => Effect.succeed(Option.fromNullable(key)),

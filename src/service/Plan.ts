@@ -26,10 +26,8 @@ import type * as Rendering from "./Rendering.js"
  * @category models
  */
 export interface Plan {
-  /** The request for a completion, as a provider's client takes it. */
-  readonly completion: HttpClientRequest.HttpClientRequest
-  /** The request for a stream. */
-  readonly stream: HttpClientRequest.HttpClientRequest
+  /** As a provider's client takes it. */
+  readonly request: HttpClientRequest.HttpClientRequest
   /** One of these is drawn as the first target. */
   readonly heads: ReadonlyArray<LoadBalancer.Weighted<Providers.Target>>
   /** The targets after the first, in order. */
@@ -137,24 +135,20 @@ const cacheKey = (
 
 /** What a caller that joins the call of another one would have to do without: its own commit point, retries, clocks, and what it stores. */
 const flightOf = (
-  { clocks, retry, settle, storeFallbacks }: Pick<Plan, "clocks" | "retry" | "settle"> & {
-    readonly storeFallbacks: boolean
-  }
+  { clocks, retry, settle }: Pick<Plan, "clocks" | "retry" | "settle">,
+  storeFallbacks: boolean
 ): string =>
   JSON.stringify([settle.commit ?? "firstContent", retry?.count, retry?.onCodes, Object.values(clocks), storeFallbacks])
 
 type Clocks = NonNullable<Routing.Routing["timeout"]>
 
 /** Clock by clock, the request's own before the default. */
-const clocksOf = (own: Clocks, defaults: Clocks): Pick<Plan, "clocks" | "totalTimeout"> => ({
-  clocks: {
-    call: own.callTimeout ?? defaults.callTimeout,
-    firstByte: own.firstByteTimeout ?? defaults.firstByteTimeout,
-    firstContent: own.firstContentTimeout ?? defaults.firstContentTimeout,
-    idle: own.idleTimeout ?? defaults.idleTimeout,
-    progress: own.progressTimeout ?? defaults.progressTimeout
-  },
-  totalTimeout: own.totalTimeout ?? defaults.totalTimeout
+const clocksOf = (own: Clocks, defaults: Clocks): Plan["clocks"] => ({
+  call: own.callTimeout ?? defaults.callTimeout,
+  firstByte: own.firstByteTimeout ?? defaults.firstByteTimeout,
+  firstContent: own.firstContentTimeout ?? defaults.firstContentTimeout,
+  idle: own.idleTimeout ?? defaults.idleTimeout,
+  progress: own.progressTimeout ?? defaults.progressTimeout
 })
 
 /** The backoff and the longest wait are those of the defaults in any case. */
@@ -166,8 +160,22 @@ const retryOf = (
   return retry && { ...retry, backoff, maxRetryAfter }
 }
 
-const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.post("/chat/completions", { headers: { accept }, body: RequestBody.fromJson(body) })
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = "completion" | "stream"
+
+const accepts = { completion: "application/json", stream: "text/event-stream" } as const
+
+const httpRequest = (kind: Kind, body: RequestBody.JsonObject): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.post("/chat/completions", {
+    headers: { accept: accepts[kind] },
+    body: RequestBody.fromJson(body)
+  })
+
+/** The body without what only says how it is to be answered: a stream and a completion are the same answer. */
+const apart = ({ stream_options: streamOptions, ...body }: RequestBody.JsonObject) => ({ body, streamOptions })
 
 /**
  * @since 0.1.0
@@ -175,40 +183,46 @@ const httpRequest = (accept: string, body: RequestBody.JsonObject): HttpClientRe
  */
 export const make = (
   { messages, request, routing }: Rendering.Rendered,
+  kind: Kind,
   providers: Providers.Service,
   defaults: RouterDefaults.Defaults
-): Result<Plan> =>
-  Either.gen(function*() {
-    yield* RouterDefaults.validate(defaults)
-    const heads = headsOf(request, routing)
-    const fallbacks = fallbacksOf(request, routing, defaults)
-    const targets = yield* resolveAll([...heads, ...fallbacks], providers)
-
-    const { stream_options: streamOptions, ...body } = ChatRequest.upstreamBody(request, messages)
+): Result<Plan> => {
+  const valid = RouterDefaults.validate(defaults)
+  if (Either.isLeft(valid)) {
+    return Either.left(valid.left)
+  }
+  const heads = headsOf(request, routing)
+  const fallbacks = fallbacksOf(request, routing, defaults)
+  return Either.map(resolveAll([...heads, ...fallbacks], providers), (targets): Plan => {
+    const { body, streamOptions } = apart(ChatRequest.upstreamBody(request, messages))
     const policies = {
       retry: retryOf(routing, defaults),
-      ...clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
+      clocks: clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
       settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits }
     }
     const cache = routing.cache ?? defaults.cache
     const storeFallbacks = defaults.cacheFallbacks ?? false
     return {
-      completion: httpRequest("application/json", { ...body, stream: false }),
-      stream: httpRequest("text/event-stream", {
-        ...body,
-        stream: true,
-        ...(streamOptions === undefined ? undefined : { stream_options: streamOptions })
-      }),
+      request: httpRequest(
+        kind,
+        kind === "completion"
+          ? { ...body, stream: false }
+          : { ...body, stream: true, ...(streamOptions !== undefined && { stream_options: streamOptions }) }
+      ),
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
-      ...policies,
+      retry: policies.retry,
+      clocks: policies.clocks,
+      settle: policies.settle,
+      totalTimeout: routing.timeout?.totalTimeout ?? defaults.timeout?.totalTimeout,
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
         staleIfError: cache.staleIfError,
         mode: cache.mode,
         key: cacheKey(request.model, routing, fallbacks, storeFallbacks, body),
-        flight: flightOf({ ...policies, storeFallbacks }),
+        flight: flightOf(policies, storeFallbacks),
         storeFallbacks
       }
     }
   })
+}

@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Tracer from "effect/Tracer"
+import { type UnobservedClient, unobserved } from "../internal/unobserved.js"
 import * as RouterError from "../RouterError.js"
 import { type Address, makeResolver } from "./address.js"
 import { type Carrier, Exchange, type Head } from "./exchange.js"
@@ -40,7 +41,7 @@ const tooLarge = (maximum: number) => ({ status }: Head): RouterError.ResponseTo
 type Sent = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.RequestError>
 
 /** A client that sends its requests by a carrier. Without a tracer it makes no span, and sends no trace headers. */
-export const make = (carrier: Carrier, maxResponseBytes: number): HttpClient.HttpClient => {
+export const make = (carrier: Carrier, maxResponseBytes: number): UnobservedClient => {
   const resolve = makeResolver()
   const onTooLarge = tooLarge(maxResponseBytes)
 
@@ -98,8 +99,11 @@ export const make = (carrier: Carrier, maxResponseBytes: number): HttpClient.Htt
       isTraced(request, fiber) ? traced.execute(request) : send(request, scopedRequests.get(request)?.signal)
     )
 
-  return HttpClient.makeWith(
+  const client = HttpClient.makeWith(
     (request: Effect.Effect<Request>) => Effect.flatMap(request, execute),
     Effect.succeed
   )
+  return Object.assign(client, {
+    [unobserved]: (request: Request) => Effect.suspend(() => send(request, scopedRequests.get(request)?.signal))
+  })
 }

@@ -117,35 +117,38 @@ const settleCompletion = (
   response: Response,
   options: Resolved
 ): Effect.Effect<Response, RouterError.TargetError> =>
-  Effect.gen(function*() {
-    const body = yield* readText(response, options.limits.responseBytes, Problem.transport(options))
-    if (!body.complete) {
-      return yield* Problem.fail(
-        { _tag: "TooLarge", limit: "bytes", maximum: options.limits.responseBytes },
-        response,
-        options
-      )
-    }
-    const json = yield* successJson(response, body.text, options)
-    const completion = Completion.fromWire(json)
-    if (Either.isLeft(completion)) {
-      return yield* Problem.fail({ _tag: "Malformed", reason: completion.left }, response, options)
-    }
-    if (!completion.right.choices.some(hasAnswer) && !isSilent(completion.right, json)) {
-      // an error that is not under `error`: some hosts answer so, with a 200
-      const problem: Problem.Problem = ErrorEnvelope.parse(json) === undefined
-        ? { _tag: "Empty" }
-        : { _tag: "Error", json, text: body.text }
-      return yield* Problem.fail(problem, response, options)
-    }
-    // not the request of the response: that one has the key in it
-    return new CompletionResponse(request, {
-      status: response.status,
-      headers: response.headers,
-      text: Effect.succeed(body.text),
-      cookies: response.cookies
-    }, completion.right)
-  })
+  Effect.flatMap(
+    readText(response, options.limits.responseBytes, Problem.transport(options)),
+    ({ complete, text }) =>
+      complete
+        ? Effect.flatMap(successJson(response, text, options), (json) => fromJson(request, response, text, json, options))
+        : Problem.fail({ _tag: "TooLarge", limit: "bytes", maximum: options.limits.responseBytes }, response, options)
+  )
+
+const fromJson = (
+  request: HttpClientRequest.HttpClientRequest,
+  response: Response,
+  text: string,
+  json: unknown,
+  options: Resolved
+): Effect.Effect<Response, RouterError.TargetError> => {
+  const completion = Completion.fromWire(json)
+  if (Either.isLeft(completion)) {
+    return Problem.fail({ _tag: "Malformed", reason: completion.left }, response, options)
+  }
+  if (!completion.right.choices.some(hasAnswer) && !isSilent(completion.right, json)) {
+    // an error that is not under `error`: some hosts answer so, with a 200
+    const problem: Problem.Problem = ErrorEnvelope.parse(json) === undefined
+      ? { _tag: "Empty" }
+      : { _tag: "Error", json, text }
+    return Problem.fail(problem, response, options)
+  }
+  const { cookies, headers, status } = response
+  // not the request of the response: that one has the key in it
+  return Effect.succeed(
+    new CompletionResponse(request, { status, headers, text: Effect.succeed(text), cookies }, completion.right)
+  )
+}
 
 /** A stream was asked for and something else came: an error that says so, whatever it holds. */
 const settleWithoutStream = (response: Response, options: Resolved): Effect.Effect<never, RouterError.TargetError> =>

@@ -31,13 +31,14 @@ const makeUpstream = () => {
   return { upstream, use }
 }
 
-const make = Effect.map(Effect.scope, (scope) => {
-  const flights = SingleFlight.make<string, Array<string>>(scope)
+const make = Effect.gen(function*() {
+  const flights = yield* SingleFlight.make<string, Array<string>>(yield* Effect.scope)
   const done: Array<string> = []
   const { upstream, use } = makeUpstream()
   const join = <E, R>(caller: string, run: Effect.Effect<string, E, R>, key = "key") =>
     flights.join(key, {
       log: [caller],
+      services: Context.empty(),
       run: use(run),
       onDone: (log, first) => {
         done.push(`${caller} ${first ? "first" : "joined"} ${log}`)
@@ -201,6 +202,15 @@ describe("SingleFlight", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(upstream, { started: 1, open: 0, finished: 0, interrupted: 1 })
       assert.isTrue(Exit.isInterrupted(yield* Fiber.await(caller)))
+    }))
+
+  it.effect("a call after the scope is closed is interrupted", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { join, upstream } = yield* Scope.extend(make, scope)
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(Exit.isInterrupted(yield* Effect.exit(join("a", Effect.never))))
+      assert.strictEqual(upstream.started, 0)
     }))
 
   it.scoped("a flight that ends in the instant in which its caller leaves is neither lost nor run twice", () =>
