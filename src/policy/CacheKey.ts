@@ -48,11 +48,8 @@ const reject = (path: Path, reason: string): never => {
   throw new KeyError({ path: text, reason })
 }
 
-/** The second test alone is exact, the first one is free for the one-byte strings that most texts are. */
-const hasLoneSurrogate = (text: string): boolean => /[\ud800-\udfff]/.test(text) && /\p{Surrogate}/u.test(text)
-
 const writeString = (text: string, path: Path): string =>
-  hasLoneSurrogate(text) ? reject(path, "contains half of a surrogate pair") : JSON.stringify(text)
+  text.isWellFormed() ? JSON.stringify(text) : reject(path, "contains half of a surrogate pair")
 
 const writeArray = (values: ReadonlyArray<unknown>, path: Path): string => {
   let out = "["
