@@ -116,9 +116,11 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
             Effect.flatMap(Plan.make(rendered, kind, providers, defaults), (plan) =>
               Effect.mapInputContext(
                 Pipeline.make(plan, guards, providers.fingerprint).execute(plan.request),
-                Context.merge(Context.make(ResponseCache.ResponseCache, cache).pipe(
-                  Context.add(Route.CurrentRecorder, recorder)
-                ))
+                Context.merge(
+                  Context.make(ResponseCache.ResponseCache, cache).pipe(
+                    Context.add(Route.CurrentRecorder, recorder)
+                  )
+                )
               ))
         ))
     )

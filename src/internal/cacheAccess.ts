@@ -79,8 +79,11 @@ const make = (
         (place) => Effect.sync(() => places.leave(key, place))
       ),
     get: (key) =>
-      Effect.flatMap(latest(key), (known) =>
-        Option.isSome(known) && known.value.staleMillis === undefined ? Effect.succeed(known) : store.get(key)),
+      Effect.flatMap(
+        latest(key),
+        (known) =>
+          Option.isSome(known) && known.value.staleMillis === undefined ? Effect.succeed(known) : store.get(key)
+      ),
     set: (key, entry, lifetime) =>
       Effect.uninterruptible(Effect.flatMap(Clock.currentTimeNanos, (now) => {
         const place = places.enter(key)

@@ -125,7 +125,10 @@ export const takeOnce = (
  *
  * @internal
  */
-export const staleMillisOf = ({ ageMillis, staleMillis }: CacheStore.Found, ttl: Duration.Duration): number | undefined => {
+export const staleMillisOf = (
+  { ageMillis, staleMillis }: CacheStore.Found,
+  ttl: Duration.Duration
+): number | undefined => {
   const tooOld = ageMillis - Duration.toMillis(ttl)
   return tooOld >= 0 ? Math.max(tooOld, staleMillis ?? 0) : staleMillis
 }

@@ -15,7 +15,11 @@ export interface Launch {
  * wait for something.
  */
 export const withLaunch = <A, E, R, R2>(
-  f: (launch: Launch, parent: Fiber.RuntimeFiber<unknown, unknown>, context: Context.Context<R2>) => Effect.Effect<A, E, R>,
+  f: (
+    launch: Launch,
+    parent: Fiber.RuntimeFiber<unknown, unknown>,
+    context: Context.Context<R2>
+  ) => Effect.Effect<A, E, R>,
   options?: { readonly deferred?: boolean | undefined }
 ): Effect.Effect<A, E, R | R2> =>
   Effect.contextWithEffect((context: Context.Context<R2>) =>

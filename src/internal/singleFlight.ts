@@ -70,7 +70,11 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
     context: Context.Context<R>
   ): Flight<A, Log> => {
     const callers = new Callers.Callers()
-    const flight = { log, callers, fiber: launch(closed ? Effect.interrupt : run, callers.contextOf(Context.merge(context, services))) }
+    const flight = {
+      log,
+      callers,
+      fiber: launch(closed ? Effect.interrupt : run, callers.contextOf(Context.merge(context, services)))
+    }
     flights.set(key, flight)
     flight.fiber.addObserver(() => forget(key, flight))
     return flight

@@ -33,13 +33,11 @@ export const within = <A, E, R, E2, R2 = R>(
   Effect.uninterruptibleMask((restore) =>
     withLaunch((launch, parent, outer: Context.Context<R2>) => {
       let expired = false
-      let fiber: Fiber.RuntimeFiber<A, E> | undefined
+      const launched = launch(self, contextOf(outer))
       const cancel = after(Context.get(parent.currentDefaultServices, Clock.Clock), millis, () => {
         expired = true
-        fiber?.unsafeInterruptAsFork(fiber.id())
+        launched.unsafeInterruptAsFork(launched.id())
       })
-      const launched = launch(self, contextOf(outer))
-      fiber = launched
       const ended = Effect.async<Exit.Exit<A, E | E2>>((resume) => {
         launched.addObserver((exit) => {
           cancel()

@@ -35,11 +35,14 @@ const endpoint = (
 ): Client<HttpClientError.HttpClientError | RouterError.InvalidRequest> => {
   const send = Endpoint.guarded(transport)
   return client((request) =>
-    Effect.flatMap(Either.flatMap(RequestBody.toJson(request), Endpoint.encode), (body) =>
-      send(HttpClientRequest.post(url, {
-        headers: { ...request.headers, [RouterReport.requestHeader]: "1", ...headers },
-        body: HttpBody.uint8Array(body, "application/json")
-      })))
+    Effect.flatMap(
+      Either.flatMap(RequestBody.toJson(request), Endpoint.encode),
+      (body) =>
+        send(HttpClientRequest.post(url, {
+          headers: { ...request.headers, [RouterReport.requestHeader]: "1", ...headers },
+          body: HttpBody.uint8Array(body, "application/json")
+        }))
+    )
   )
 }
 

@@ -121,7 +121,10 @@ const settleCompletion = (
     readText(response, options.limits.responseBytes, Problem.transport(options)),
     ({ complete, text }) =>
       complete
-        ? Effect.flatMap(successJson(response, text, options), (json) => fromJson(request, response, text, json, options))
+        ? Effect.flatMap(
+          successJson(response, text, options),
+          (json) => fromJson(request, response, text, json, options)
+        )
         : Problem.fail({ _tag: "TooLarge", limit: "bytes", maximum: options.limits.responseBytes }, response, options)
   )
 

@@ -35,11 +35,14 @@ export type Figures = ReadonlyArray<Measured>
 
 export type Results = ReadonlyMap<string, Figures>
 
-/** Warms up once, by enough calls for the compiler to be done, so that the first round is as the others. */
-const warmUp = (caller: Caller, wanted: Wanted, quick: boolean) => {
-  const calls = wanted.chunks === 0 ? 3_000 : 6_000 / wanted.chunks
-  return caller.ask("run", { ...wanted, millis: quick ? 300 : 2_000, atLeast: quick ? calls / 5 : calls })
-}
+/** Warms up once, by enough calls for the compiler to be done, so that the first round is as the others: after 3,000 it is not. */
+const warmUp = (caller: Caller, wanted: Wanted, quick: boolean) =>
+  caller.ask(
+    "run",
+    quick
+      ? { ...wanted, millis: 300, atLeast: wanted.chunks === 0 ? 600 : 1_200 / wanted.chunks }
+      : { ...wanted, millis: 12_000, atLeast: wanted.chunks === 0 ? 3_000 : 6_000 / wanted.chunks }
+  )
 
 export interface Plan extends Wanted {
   readonly kind: string
