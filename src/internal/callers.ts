@@ -74,11 +74,12 @@ export class Callers implements Activity.Watcher {
 
   /** Where that runs which all of them wait for. */
   contextOf<R>(first: Context.Context<R>): Context.Context<R> {
-    return first.pipe(
-      Context.add(Activity.CurrentActivity, this.activity),
-      Context.add(Deadline.CurrentDeadline, Infinity),
-      Context.add(CallersDeadline, this.deadline)
-    )
+    const services = new Map<string, unknown>([
+      [Deadline.CurrentDeadline.key, Infinity],
+      [CallersDeadline.key, this.deadline],
+      [Activity.CurrentActivity.key, this.activity]
+    ])
+    return Context.merge(first, Context.unsafeMake(services))
   }
 
   headers(now: number): void {

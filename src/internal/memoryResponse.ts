@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { type Body, type BoundedResponse, readBounded } from "./boundedBody.js"
 
 export interface Content {
   readonly status: number
@@ -24,7 +25,7 @@ const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().enco
  * A response whose body is in memory. Each of its views can be taken any number of times, in any order and by several
  * fibers, and none hands out anything that another one shares: the response of a socket allows none of this.
  */
-export class MemoryResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
+export class MemoryResponse extends Inspectable.Class implements BoundedResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly status: number
@@ -39,6 +40,19 @@ export class MemoryResponse extends Inspectable.Class implements HttpClientRespo
     this.headers = Headers.fromInput(content.headers)
     this.cookies = content.cookies ?? Cookies.empty
     this.text = content.text
+  }
+
+  [readBounded](
+    maxBytes: number,
+    onRead: ((part: Uint8Array) => void) | undefined
+  ): Effect.Effect<Body, HttpClientError.ResponseError> {
+    return Effect.map(this.text, (text) => {
+      const bytes = Buffer.from(text)
+      onRead?.(bytes)
+      return bytes.length <= maxBytes
+        ? { text, complete: true }
+        : { text: new TextDecoder().decode(bytes.subarray(0, maxBytes)), complete: false }
+    })
   }
 
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {

@@ -14,9 +14,22 @@ export interface Limit<out E> {
   readonly onTimeout: () => E
 }
 
-/** What it has changed for whoever comes after it, as after `Fiber.join`; its context is nobody else's. */
-const inherit = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => Effect.inheritFiberRefs(FiberRefs.delete(fiber.getFiberRefs(), FiberRef.currentContext)))
+/** The context of what is limited is nobody else's, and neither are the flags that it runs with. */
+const isOwn = (ref: unknown): boolean => ref === FiberRef.currentContext || ref === FiberRef.currentRuntimeFlags
+
+/** What it has changed for whoever comes after it, as after `Fiber.join`. Most change nothing, and to look costs less than to inherit that. */
+const inherit = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  parent: Fiber.RuntimeFiber<unknown, unknown>
+): Effect.Effect<void> => {
+  const refs = fiber.getFiberRefs()
+  for (const [ref, [[, value]]] of refs.locals) {
+    if (!isOwn(ref) && parent.getFiberRef(ref) !== value) {
+      return Effect.inheritFiberRefs(FiberRefs.delete(refs, FiberRef.currentContext))
+    }
+  }
+  return Effect.void
+}
 
 /**
  * `Effect.timeoutFail` for a fraction of its cost: one fiber and one timer, where that takes three fibers and a race. What is limited gets a
@@ -50,7 +63,7 @@ export const within = <A, E, R, E2, R2 = R>(
           cancel()
           return Effect.zipRight(Fiber.interrupt(launched), Effect.failCause(cause))
         },
-        onSuccess: (exit) => Effect.zipRight(inherit(launched), exit)
+        onSuccess: (exit) => Effect.zipRight(inherit(launched, parent), exit)
       })
     })
   )
