@@ -1,4 +1,5 @@
 import * as Chunk from "effect/Chunk"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -6,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { withLaunch } from "./launch.js"
 
 /** Whether the answer is complete with this part of it (see `StreamResponse.Batch`); of bytes that is not known. */
 const isComplete = (part: unknown): boolean => Predicate.hasProperty(part, "complete") && part.complete === true
@@ -40,17 +42,37 @@ export const guardStream = <A, E, R, E2>(
   strike: Effect.Effect<E2>
 ): Stream.Stream<A, E | E2, R> =>
   Stream.unwrapScoped(Effect.gen(function*() {
+    let complete = false
+    let expired: Option.Option<E2> | undefined
+    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined
+    const leave = Effect.suspend(() => {
+      const left = current
+      current = undefined
+      return left === undefined ? Effect.void : Fiber.interrupt(left)
+    })
+
     const source = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(source, exit))
+    yield* Effect.addFinalizer((exit) => Effect.zipRight(leave, Scope.close(source, exit)))
     const pull = yield* Scope.extend(Stream.toPull(stream), source)
 
     // a clock ends a pull also where its consumer cannot be interrupted, as `Effect.timeout` does it
-    const forkPull = Effect.fork(Effect.interruptible(pull))
-
-    let complete = false
-    let expired: Option.Option<E2> | undefined
-    // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun
-    let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined = yield* forkPull
+    const start = (deferred: boolean) =>
+      withLaunch((launch, _, context: Context.Context<R>) =>
+        Effect.sync(() => {
+          current = launch(pull, context)
+          return current
+        }), { deferred })
+    const startNext = start(false)
+    const untilEnd = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> => {
+      const exit = fiber.unsafePoll()
+      return exit !== null ? Effect.succeed(exit) : Effect.async((resume) => {
+        fiber.addObserver((exit) => resume(Effect.succeed(exit)))
+        return leave
+      })
+    }
+    // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun; and not before
+    // the clock was looked at
+    yield* start(true)
 
     const expire = (error: E2) => {
       expired = complete ? Option.none() : Option.some(error)
@@ -67,24 +89,17 @@ export const guardStream = <A, E, R, E2>(
       if (expired !== undefined) {
         return Effect.fail(expired)
       }
-      return Effect.flatMap(current === undefined ? forkPull : Effect.succeed(current), (fiber) => {
-        current = fiber
-        return Fiber.await(fiber).pipe(
-          Effect.onInterrupt(() => Fiber.interrupt(fiber)),
-          Effect.ensuring(Effect.sync(() => {
-            current = undefined
-          })),
-          Effect.flatMap((exit): Pull => {
-            if (expired !== undefined) {
-              return Effect.fail(expired)
-            }
-            if (Exit.isSuccess(exit)) {
-              complete = isComplete(Option.getOrUndefined(Chunk.last(exit.value)))
-            }
-            return exit
-          })
-        )
-      })
+      return Effect.flatMap(current === undefined ? startNext : Effect.succeed(current), (fiber) =>
+        Effect.flatMap(untilEnd(fiber), (exit): Pull => {
+          current = undefined
+          if (expired !== undefined) {
+            return Effect.fail(expired)
+          }
+          if (Exit.isSuccess(exit)) {
+            complete = isComplete(Option.getOrUndefined(Chunk.last(exit.value)))
+          }
+          return exit
+        }))
     })
     return Stream.repeatEffectChunkOption(next)
   }))

@@ -11,6 +11,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as UrlParams from "@effect/platform/UrlParams"
+import * as EffectChunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
@@ -93,7 +94,7 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
    * @since 0.1.0
    */
   get chunks(): Stream.Stream<Chunk, RouterError.TargetError> {
-    return Stream.flattenIterables(Stream.map(this.batches, (batch) => batch.chunks))
+    return Stream.mapChunks(this.batches, chunksOf)
   }
 
   /**
@@ -165,6 +166,12 @@ export class StreamResponse extends Inspectable.Class implements HttpClientRespo
     return { _id: "effect-llm-router/StreamResponse", status: this.status }
   }
 }
+
+/** Nearly always there is one batch, whose chunks are taken as they are. */
+const chunksOf = (batches: EffectChunk.Chunk<Batch>): EffectChunk.Chunk<Chunk> =>
+  batches.length === 1
+    ? EffectChunk.unsafeFromArray(EffectChunk.unsafeHead(batches).chunks)
+    : EffectChunk.fromIterable(Array.from(batches, ({ chunks }) => chunks).flat())
 
 /**
  * @since 0.1.0
