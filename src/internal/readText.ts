@@ -1,6 +1,7 @@
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Activity from "./activity.js"
 import { type Body, type BoundedResponse, isBounded, readBounded } from "./boundedBody.js"
@@ -76,12 +77,22 @@ export const readText = <E>(
       })
   })
 
+/** By pulling: to run a stream costs several times as much. */
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>, maxBytes: number): Effect.Effect<Body, E> =>
-  Effect.suspend(() => {
+  Effect.scoped(Effect.flatMap(Stream.toPull(bytes), (pull) => {
     const decoder = new TextDecoder()
     let text = ""
-    return Stream.runFoldWhile(bytes, 0, (length) => length <= maxBytes, (length, part) => {
-      text += decoder.decode(part.subarray(0, Math.max(0, maxBytes - length)), { stream: true })
-      return length + part.length
-    }).pipe(Effect.map((length) => ({ text: text + decoder.decode(), complete: length <= maxBytes })))
-  })
+    let length = 0
+    const ended = (): Body => ({ text: text + decoder.decode(), complete: length <= maxBytes })
+    const read: Effect.Effect<Body, E> = Effect.matchEffect(pull, {
+      onSuccess: (parts) => {
+        for (const part of parts) {
+          text += decoder.decode(part.subarray(0, Math.max(0, maxBytes - length)), { stream: true })
+          length += part.length
+        }
+        return length > maxBytes ? Effect.succeed(ended()) : read
+      },
+      onFailure: Option.match({ onNone: () => Effect.succeed(ended()), onSome: Effect.fail })
+    })
+    return read
+  }))
