@@ -17,9 +17,11 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as Http from "node:http"
 import * as Undici from "undici"
+import * as OpenAiCompatible from "../src/provider/OpenAiCompatible.js"
 import * as RouterError from "../src/RouterError.js"
 import * as Transport from "../src/Transport.js"
 import { makeResolver } from "../src/transport/address.js"
+import * as RequestBody from "../src/wire/RequestBody.js"
 import { http, lean, over, says, tcp, textOf, until } from "./transport/sockets.js"
 
 const issues = (make: () => unknown): ReadonlyArray<unknown> => {
@@ -339,9 +341,22 @@ describe("what comes back", () => {
     }))
 })
 
+const recording = Effect.map(Effect.tracer, (native) => {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (...options) => {
+      const span = native.span(...options)
+      spans.push(span)
+      return span
+    },
+    context: (run) => run()
+  })
+  return { spans, tracer }
+})
+
 describe("as a client of the platform", () => {
   const server = http((request, response) => {
-    if (request.url === "/from") {
+    if (request.url === "/from" || request.url === "/from/chat/completions") {
       response.writeHead(302, { location: "/to", "set-cookie": "seen=1" })
     } else if (request.url === "/down") {
       response.writeHead(503)
@@ -406,16 +421,7 @@ describe("as a client of the platform", () => {
 
     it.scopedLive(`over ${name}: a span where a tracer is set, and trace headers with it`, () =>
       Effect.gen(function*() {
-        const spans: Array<Tracer.Span> = []
-        const native = yield* Effect.tracer
-        const tracer = Tracer.make({
-          span: (...options) => {
-            const span = native.span(...options)
-            spans.push(span)
-            return span
-          },
-          context: (run) => run()
-        })
+        const { spans, tracer } = yield* recording
         const { url } = yield* server
         yield* over(layer, (client) =>
           Effect.gen(function*() {
@@ -433,6 +439,22 @@ describe("as a client of the platform", () => {
             yield* Effect.withTracer(Effect.flatMap(quiet.get(url), (response) => response.text), tracer)
             yield* client.get(url).pipe(Effect.withTracer(tracer), Effect.withTracerEnabled(false))
             assert.strictEqual(spans.length, 1)
+          }))
+      }))
+
+    it.scopedLive(`over ${name}: a provider's requests have no span and no trace headers, and follow no redirect`, () =>
+      Effect.gen(function*() {
+        const { spans, tracer } = yield* recording
+        const { url } = yield* server
+        const request = HttpClientRequest.post("/", { body: RequestBody.fromJson({ messages: [] }) })
+        yield* over(layer, (client) =>
+          Effect.gen(function*() {
+            const post = (baseUrl: string) =>
+              Effect.withTracer(OpenAiCompatible.make({ baseUrl }).client(client)("m").execute(request), tracer)
+            const answer: { readonly url: string; readonly trace?: string } = JSON.parse(yield* (yield* post(url)).text)
+            assert.deepStrictEqual([answer.url, answer.trace], ["/chat/completions", undefined])
+            assert.strictEqual((yield* post(`${url}/from`)).status, 302)
+            assert.deepStrictEqual(spans, [])
           }))
       }))
   }

@@ -62,7 +62,7 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
   const leave = (key: string, flight: Flight<A, Log>): Effect.Effect<unknown> =>
     flight.callers.size === 0 && forget(key, flight) ? Fiber.interrupt(flight.fiber) : Effect.void
 
-  /** Begun when all is noted that has to be: it may be over at once. An observer runs even when the fiber is interrupted before its first step. */
+  /** It is in the table before it begins. An observer runs even when the fiber is interrupted before its first step. */
   const takeOff = <E, R>(
     key: string,
     { log, run, services }: Call<A, E, R, Log>,
@@ -101,18 +101,19 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
         const first = under === undefined
         const caller = Callers.current(fiber)
         flight.callers.add(caller)
-        const over = () => {
-          flight.callers.delete(caller)
-          call.onDone(flight.log, first)
-        }
         return Effect.matchCauseEffect(restore(result<E>(flight)), {
           onSuccess: (value) => {
-            over()
+            flight.callers.delete(caller)
+            call.onDone(flight.log, first)
             return Effect.succeed<Landed<A>>({ value, first })
           },
           onFailure: (cause) => {
-            over()
-            return Effect.zipRight(leave(key, flight), Effect.failCause(cause))
+            flight.callers.delete(caller)
+            // the last one who leaves is told of what it has broken off, too
+            return Effect.flatMap(leave(key, flight), () => {
+              call.onDone(flight.log, first)
+              return Effect.failCause(cause)
+            })
           }
         })
       }, { deferred: true })

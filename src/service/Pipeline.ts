@@ -73,17 +73,37 @@ const lastResorts: ReadonlyArray<Guards.Standing> = ["down", "waiting"]
 /**
  * The first target: drawn among those that would be sent a request now. The last one that is left is never left out: where none of several
  * is eligible, one of them is called all the same.
+ *
+ * The others are looked at only where the one that was drawn first is not eligible, so that many targets cost no more than one. To draw
+ * once more among the eligible ones gives each of them its share.
  */
 const draw = (plan: Plan.Plan, { standing }: Guards.Guards): Effect.Effect<Draw> => {
   const byWeight = Effect.map(LoadBalancer.pick(plan.heads), (head): Draw => ({ head, forced: undefined }))
+  return standing === undefined || plan.heads.length + plan.fallbacks.length === 1
+    ? byWeight
+    : Effect.flatMap(
+      byWeight,
+      (drawn) =>
+        Effect.flatMap(
+          standing(drawn.head.id),
+          (found) => found === "eligible" ? Effect.succeed(drawn) : drawAgain(plan, standing, drawn)
+        )
+    )
+}
+
+const drawAgain = (
+  plan: Plan.Plan,
+  standing: NonNullable<Guards.Guards["standing"]>,
+  drawn: Draw
+): Effect.Effect<Draw> => {
   const all = distinct([...plan.heads.map(({ value }) => value), ...plan.fallbacks])
-  if (standing === undefined || all.length === 1) {
-    return byWeight
+  if (all.length === 1) {
+    return Effect.succeed(drawn)
   }
   return Effect.flatMap(Effect.forEach(all, (target) => standing(target.id)), (standings) => {
     const best = ["eligible" as const, ...lastResorts].find((each) => standings.includes(each))
     if (best === undefined) {
-      return byWeight
+      return Effect.succeed(drawn)
     }
     const chosen = all.filter((_, index) => standings[index] === best)
     const isChosen = (target: Providers.Target) => chosen.some((each) => isSameTarget(each, target))

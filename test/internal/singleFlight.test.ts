@@ -116,6 +116,24 @@ describe("SingleFlight", () => {
       assert.deepStrictEqual(done, ["a first a", "b joined a"])
     }))
 
+  it.scoped("the last caller that leaves is told what the flight has noted in its end", () =>
+    Effect.gen(function*() {
+      const flights = yield* SingleFlight.make<string, Array<string>>(yield* Effect.scope)
+      const log: Array<string> = []
+      const told: Array<string> = []
+      const caller = yield* Effect.fork(flights.join("key", {
+        log,
+        services: Context.empty(),
+        run: Effect.onInterrupt(answer, () => Effect.sync(() => log.push("broken off"))),
+        onDone: (log) => {
+          told.push(...log)
+        }
+      }))
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.interrupt(caller)
+      assert.deepStrictEqual(told, ["broken off"])
+    }))
+
   it.scoped("whoever comes while a flight is being interrupted starts anew", () =>
     Effect.gen(function*() {
       const { join, upstream } = yield* make
