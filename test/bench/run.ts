@@ -18,7 +18,7 @@ import { profile } from "./suites/profile.js"
 import { streams } from "./suites/streams.js"
 import { targets } from "./suites/targets.js"
 
-const suites = { calls, streams, heap, cache, policies, targets, gateway, imports }
+const suites = { calls, streams, heap, cache, imports, targets, gateway, policies }
 
 const method = [
   "Contenders are measured in turn, in several rounds, each after a warm-up that does not count; every figure is the median of the rounds.",

@@ -41,7 +41,7 @@ const warmUp = (caller: Caller, wanted: Wanted, quick: boolean) =>
     "run",
     quick
       ? { ...wanted, millis: 300, atLeast: wanted.chunks === 0 ? 600 : 1_200 / wanted.chunks }
-      : { ...wanted, millis: 5_000, atLeast: wanted.chunks === 0 ? 3_000 : 6_000 / wanted.chunks }
+      : { ...wanted, millis: 4_000, atLeast: wanted.chunks === 0 ? 3_000 : 6_000 / wanted.chunks }
   )
 
 export interface Plan extends Wanted {

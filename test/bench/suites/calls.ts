@@ -10,8 +10,8 @@ const plan = (inFlight: number, quick: boolean): Plan => ({
   kind: "completion",
   chunks: 0,
   inFlight,
-  rounds: quick ? 2 : 5,
-  millis: quick ? 250 : 700,
+  rounds: quick ? 2 : 3,
+  millis: quick ? 250 : 500,
   atLeast: 2 * inFlight
 })
 

@@ -87,7 +87,7 @@ const rounds = async (
   const pairs = new Map<string, Pair>()
   const wanted = { chunks, inFlight: chunks === 0 ? 16 : 2, millis: quick ? 400 : 1_500, atLeast: 32 }
   for (const name of names) pairs.set(name, await open(candidates[name]!, provider.base(kind)))
-  for (let round = 0; round < (quick ? 2 : 5); round++) {
+  for (let round = 0; round < (quick ? 2 : 3); round++) {
     process.stderr.write(".")
     for (const [name, pair] of pairs) {
       try {

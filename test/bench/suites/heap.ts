@@ -47,7 +47,7 @@ export const heap = async (options: Options): Promise<string> => {
   const names = selected(options, "heap", Object.keys(peers))
   if (names.length === 0) return ""
   const levels = options.quick ? [1_000] : [1_000, 10_000]
-  const rounds = options.quick ? 1 : 3
+  const rounds = options.quick ? 1 : 2
   const samples = new Map(names.map((name) => [name, levels.map((): Array<number> => [])]))
   for (const [column, level] of levels.entries()) {
     for (let round = 0; round < rounds; round++) {

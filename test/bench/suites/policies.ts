@@ -9,8 +9,8 @@ const plan = (quick: boolean): Plan => ({
   kind: "completion",
   chunks: 0,
   inFlight: 16,
-  rounds: quick ? 2 : 7,
-  millis: quick ? 250 : 600,
+  rounds: quick ? 2 : 3,
+  millis: quick ? 250 : 500,
   atLeast: 32
 })
 

@@ -17,8 +17,8 @@ const kinds: ReadonlyArray<Kind> = [
 /** A stream of packets takes about a second, most of which is waiting. */
 const planOf = ({ title: _, ...kind }: Kind, quick: boolean): Plan => ({
   ...kind,
-  rounds: quick ? 2 : 5,
-  millis: quick ? 250 : 700,
+  rounds: quick ? 2 : 3,
+  millis: quick ? 250 : 500,
   atLeast: kind.inFlight
 })
 

@@ -21,7 +21,7 @@ const subjects: ReadonlyArray<SubjectName> = [
 export const targets = async (options: Options): Promise<string> => {
   const names = subjects.filter((name) => selected(options, "targets", [name]).length > 0)
   if (names.length === 0) return ""
-  const rounds = options.quick ? 1 : 3
+  const rounds = options.quick ? 1 : 2
   const rows = new Map(names.map((name) => [name, levels.map((): Array<number> => [])]))
   for (let round = 0; round < rounds; round++) {
     process.stderr.write(".")
