@@ -46,25 +46,26 @@ const recordAttempt = <E, R>(
   recorder: Route.Recorder,
   target: string,
   clock: Clock.Clock
-): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> => {
-  const startedAtMillis = clock.unsafeCurrentTimeMillis()
-  const start = unsafeNowMillis(clock)
-  const { waitMillis } = recorder
-  recorder.waitMillis = 0
-  return Effect.onExit(attempt, (exit) => {
-    recorder.attempts.push({
-      target,
-      startedAtMillis,
-      durationMillis: unsafeNowMillis(clock) - start,
-      waitMillis,
-      ...outcome(exit)
+): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
+  Effect.suspend(() => {
+    const startedAtMillis = clock.unsafeCurrentTimeMillis()
+    const start = unsafeNowMillis(clock)
+    const { waitMillis } = recorder
+    recorder.waitMillis = 0
+    return Effect.onExit(attempt, (exit) => {
+      recorder.attempts.push({
+        target,
+        startedAtMillis,
+        durationMillis: unsafeNowMillis(clock) - start,
+        waitMillis,
+        ...outcome(exit)
+      })
+      if (Exit.isSuccess(exit)) {
+        recorder.served = target
+      }
+      return Effect.void
     })
-    if (Exit.isSuccess(exit)) {
-      recorder.served = target
-    }
-    return Effect.void
   })
-}
 
 const withTarget = (target: string) => <E>(error: E): E =>
   RouterError.isTargetError(error) && error.target === undefined
