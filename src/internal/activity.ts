@@ -18,8 +18,6 @@ export const everything: Seen = { isData: true, isContent: true }
 
 /** Is told what happens in an attempt, with the time in milliseconds of the monotonic clock. */
 export interface Watcher {
-  /** Whether a clock wants to know. */
-  readonly watches: boolean
   readonly headers: (now: number) => void
   /** Somebody waits for the upstream. */
   readonly wait: (now: number) => void
@@ -48,12 +46,7 @@ export class Activity implements Watcher {
   private releasedAt = 0
   private onWait: (() => void) | undefined
 
-  /** `own` for the activity of an attempt that has clocks. */
-  constructor(private readonly outer: Watcher | undefined, private readonly own: boolean) {}
-
-  get watches(): boolean {
-    return this.own || this.outer?.watches === true
-  }
+  constructor(private readonly outer: Watcher | undefined) {}
 
   headers(now: number): void {
     if (this.headersAt === undefined) {

@@ -31,15 +31,11 @@ export const current = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Caller => 
  */
 export class Callers implements Activity.Watcher {
   private readonly present = new Set<Caller>()
-  private readonly activity = new Activity.Activity(this, false)
+  private readonly activity = new Activity.Activity(this)
   private opened = false
 
   get size(): number {
     return this.present.size
-  }
-
-  get watches(): boolean {
-    return Array.from(this.present).some(({ activity }) => activity?.watches === true)
   }
 
   /** Of what is done when nobody waits any more there is none. */

@@ -58,9 +58,7 @@ export const readText = <E>(
   maxBytes: number,
   onError: (error: HttpClientError.ResponseError) => E
 ): Effect.Effect<Body, E> =>
-  Effect.flatMap(Activity.CurrentActivity, (current) => {
-    // a clock that comes later, with another caller, sees no wait, and does not strike for it
-    const activity = current?.watches === true ? current : undefined
+  Effect.flatMap(Activity.CurrentActivity, (activity) => {
     if (isBounded(response)) {
       return Effect.mapError(readItself(response, maxBytes, activity), onError)
     }

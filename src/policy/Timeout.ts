@@ -177,7 +177,7 @@ export const withClocks = (input: Clocks): HttpPolicy.HttpPolicy<RouterError.Tim
       Effect.all([Activity.readClock, Activity.CurrentActivity, Deadline.CurrentDeadline]),
       ([now, outerActivity, outerDeadline]) => {
         const start = now()
-        const activity = new Activity.Activity(outerActivity, true)
+        const activity = new Activity.Activity(outerActivity)
         const strike = once(untilStrike(clocks, activity, start, now))
         return execute(request).pipe(
           Effect.provideService(Activity.CurrentActivity, activity),
