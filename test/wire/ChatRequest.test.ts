@@ -100,6 +100,9 @@ describe("validate", () => {
       loadBalancer: { type: "weight_based", models: [{ model: "a/b", weight: 1 }, { model: "a/c", weight: 1.001 }] }
     }],
     ["timeout.callTimeout", { timeout: {} }],
+    ["timeout.callTimeout", { timeout: { calTimeout: 5000 } }],
+    ["retry.onCodes[0]", { retry: { onCodes: new Array(1) } }],
+    ["messages[0]", { messages: new Array(1) }],
     ["timeout.callTimeout", { timeout: { callTimeout: 0.5 } }],
     ["timeout.callTimeout", { timeout: { callTimeout: Infinity } }],
     ["fallbacks[1].model", { fallbacks: [{ model: "a/b" }, { model: "" }] }],
