@@ -113,16 +113,16 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
         Effect.flatMap(
           Rendering.render(request, { prompts, defaults, recorder }),
           (rendered) =>
-            Effect.flatMap(Plan.make(rendered, kind, providers, defaults), (plan) =>
-              Effect.mapInputContext(
-                Pipeline.make(plan, guards, providers.fingerprint).execute(plan.request),
-                Context.merge(
-                  Context.make(ResponseCache.ResponseCache, cache).pipe(
-                    Context.add(Route.CurrentRecorder, recorder)
-                  )
-                )
-              ))
-        ))
+            Effect.flatMap(
+              Plan.make(rendered, kind, providers, defaults),
+              (plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan.request)
+            )
+        )).pipe(
+          // both at once: each change of the context costs as much as many steps
+          Effect.mapInputContext(Context.merge(
+            Context.add(Context.make(ResponseCache.ResponseCache, cache), Route.CurrentRecorder, recorder)
+          ))
+        )
     )
   }
 )

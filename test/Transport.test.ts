@@ -14,7 +14,6 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import * as Http from "node:http"
 import * as Undici from "undici"
 import * as OpenAiCompatible from "../src/provider/OpenAiCompatible.js"
@@ -22,6 +21,7 @@ import * as RouterError from "../src/RouterError.js"
 import * as Transport from "../src/Transport.js"
 import { makeResolver } from "../src/transport/address.js"
 import * as RequestBody from "../src/wire/RequestBody.js"
+import { recording } from "./support/telemetry.js"
 import { http, lean, over, says, tcp, textOf, until } from "./transport/sockets.js"
 
 const issues = (make: () => unknown): ReadonlyArray<unknown> => {
@@ -339,19 +339,6 @@ describe("what comes back", () => {
         })
       )
     }))
-})
-
-const recording = Effect.map(Effect.tracer, (native) => {
-  const spans: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (...options) => {
-      const span = native.span(...options)
-      spans.push(span)
-      return span
-    },
-    context: (run) => run()
-  })
-  return { spans, tracer }
 })
 
 describe("as a client of the platform", () => {

@@ -17,14 +17,18 @@ export interface Limit<out E> {
 /** The context of what is limited is nobody else's, and neither are the flags that it runs with. */
 const isOwn = (ref: unknown): boolean => ref === FiberRef.currentContext || ref === FiberRef.currentRuntimeFlags
 
-/** What it has changed for whoever comes after it, as after `Fiber.join`. Most change nothing, and to look costs less than to inherit that. */
+/**
+ * What it has changed for whoever comes after it, as after `Fiber.join`. A ref that a fiber leaves alone has the very stack of its parent;
+ * most leave all alone, and to look costs less than to inherit that.
+ */
 const inherit = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
   parent: Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<void> => {
   const refs = fiber.getFiberRefs()
-  for (const [ref, [[, value]]] of refs.locals) {
-    if (!isOwn(ref) && parent.getFiberRef(ref) !== value) {
+  const before = parent.getFiberRefs().locals
+  for (const [ref, stack] of refs.locals) {
+    if (!isOwn(ref) && before.get(ref) !== stack) {
       return Effect.inheritFiberRefs(FiberRefs.delete(refs, FiberRef.currentContext))
     }
   }

@@ -211,9 +211,7 @@ export const make = (
       ),
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
-      retry: policies.retry,
-      clocks: policies.clocks,
-      settle: policies.settle,
+      ...policies,
       totalTimeout: routing.timeout?.totalTimeout ?? defaults.timeout?.totalTimeout,
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,

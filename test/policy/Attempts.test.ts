@@ -8,7 +8,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import * as Attempts from "../../src/policy/Attempts.js"
 import * as HttpPolicy from "../../src/policy/HttpPolicy.js"
 import * as Retry from "../../src/policy/Retry.js"
@@ -17,6 +16,7 @@ import * as Route from "../../src/Route.js"
 import * as RouterError from "../../src/RouterError.js"
 import * as Testing from "../../src/Testing.js"
 import { after, type Answer, failing, ok, scripted, VirtualClock, withinTheHour } from "../support/scripted.js"
+import { recording } from "../support/telemetry.js"
 
 const url = Testing.baseUrl("p")
 const target = "openai/gpt-4o"
@@ -210,20 +210,6 @@ describe("Attempts.withAttempt and errors", () => {
 })
 
 describe("Attempts.withAttempt spans", () => {
-  /** A tracer that keeps its spans. */
-  const recording = Effect.map(Effect.tracer, (native) => {
-    const spans: Array<Tracer.Span> = []
-    const tracer = Tracer.make({
-      span: (...options) => {
-        const span = native.span(...options)
-        spans.push(span)
-        return span
-      },
-      context: (f) => f()
-    })
-    return { spans, tracer }
-  })
-
   it.effect("one for each attempt when a tracer is set, with the target", () =>
     Effect.gen(function*() {
       const { spans, tracer } = yield* recording

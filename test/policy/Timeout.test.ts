@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -557,6 +558,23 @@ describe("Timeout and other policies", () => {
       yield* withinTheHour(Effect.all([call, Effect.delay(call, "1 second")], { concurrency: "unbounded" }))
       assert.deepStrictEqual((yield* calls).map((_) => _.abortedAtMillis), [2000, 3000])
     }))
+
+  it.effect("what the call changes in a fiber ref is seen after it, joined as the ref says", () =>
+    Effect.gen(function*() {
+      for (const policy of [Timeout.withCallTimeout, Timeout.withDeadline]) {
+        const plain = yield* FiberRef.make("before")
+        const total = yield* FiberRef.make(5, { fork: () => 0, join: (outer, inner) => outer + inner })
+        const during = (change: Effect.Effect<void>) => {
+          const { client } = scripted((request) => Effect.zipRight(change, ok(request)))
+          return policy("2 seconds")(client).get(url)
+        }
+        // to the value that the caller has, and still a change: it is what the call has added to its own 0
+        yield* during(FiberRef.set(total, 5))
+        assert.strictEqual(yield* FiberRef.get(total), 10)
+        yield* during(FiberRef.set(plain, "after"))
+        assert.strictEqual(yield* FiberRef.get(plain), "after")
+      }
+    }).pipe(Effect.scoped))
 
   it.effect("infinity is off: the policy that changes nothing", () =>
     Effect.gen(function*() {

@@ -29,7 +29,21 @@ const statusOf = (exit: Exit.Exit<unknown, unknown>): string => {
   return typeof failure === "object" && failure !== null && "_tag" in failure ? String(failure._tag) : "defect"
 }
 
-/** A tracer that keeps its spans. */
+/** A tracer that keeps its spans as they are. */
+export const recording = Effect.map(Effect.tracer, (native) => {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (...options) => {
+      const span = native.span(...options)
+      spans.push(span)
+      return span
+    },
+    context: (f) => f()
+  })
+  return { spans, tracer }
+})
+
+/** A tracer that keeps its spans, and gives them as plain data with their events. */
 export const keeping = Effect.map(Effect.tracer, (native) => {
   const spans: Array<Tracer.Span> = []
   const events = new Map<Tracer.Span, Array<Event>>()
