@@ -35,14 +35,24 @@ export type Figures = ReadonlyArray<Measured>
 
 export type Results = ReadonlyMap<string, Figures>
 
-/** Warms up once, by enough calls for the compiler to be done, so that the first round is as the others: after 3,000 it is not. */
-const warmUp = (caller: Caller, wanted: Wanted, quick: boolean) =>
-  caller.ask(
-    "run",
-    quick
-      ? { ...wanted, millis: 300, atLeast: wanted.chunks === 0 ? 600 : 1_200 / wanted.chunks }
-      : { ...wanted, millis: 4_000, atLeast: wanted.chunks === 0 ? 3_000 : 6_000 / wanted.chunks }
-  )
+/** How often in a row a batch is to be no cheaper than the best before it, and how many batches there are at most. */
+const warm = { steady: 3, atMost: 20, better: 0.95 }
+
+/**
+ * Warms up once, in batches of a second of CPU, until they get no cheaper: what has much code takes longer, and a first round that is still
+ * compiled says nothing about the others.
+ */
+const warmUp = async (caller: Caller, wanted: Wanted, quick: boolean): Promise<void> => {
+  const atLeast = Math.ceil(wanted.chunks === 0 ? 600 : 1_200 / wanted.chunks)
+  const batch = { ...wanted, millis: quick ? 300 : 1_000, atLeast }
+  let best = Infinity
+  let steady = 0
+  for (let count = 0; count < (quick ? 1 : warm.atMost) && steady < warm.steady; count++) {
+    const { cpuMicros } = await caller.ask("run", batch)
+    steady = cpuMicros < best * warm.better ? 0 : steady + 1
+    best = Math.min(best, cpuMicros)
+  }
+}
 
 export interface Plan extends Wanted {
   readonly kind: string
