@@ -8,6 +8,7 @@ import type * as CacheStore from "../policy/CacheStore.js"
 import type * as ResponseCache from "../policy/ResponseCache.js"
 import * as Route from "../Route.js"
 import { asksForStream } from "./accept.js"
+import * as Activity from "./activity.js"
 import * as CachedCall from "./cachedCall.js"
 import * as CachedStream from "./cachedStream.js"
 import { isOutage } from "./cacheOutage.js"
@@ -34,7 +35,7 @@ export interface Asked<E, R> {
 
 /** Joins the call for the same that is under way, or makes it. */
 const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
-  Effect.suspend(() => {
+  Effect.flatMap(Activity.CurrentActivity, (activity) => {
     const { cache, caller, execute, flight, key, lifetime, mode, request, storable } = asked
     const call: CachedCall.Call<E, R> = {
       cache: cache.access,
@@ -53,9 +54,11 @@ const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
     if (asksForStream(request)) {
       return CachedStream.share(cache.streams, together, request, call, caller)
     }
-    const joined = cache.flights.join(together, {
+    // what no clock watches is not noted, for that takes a stream of a body: so nobody joins it who would have to be told
+    const recorder = Context.make(Route.CurrentRecorder, call.recorder)
+    const joined = cache.flights.join(activity === undefined ? together : `${together} watched`, {
       log: call.recorder,
-      services: Context.make(Route.CurrentRecorder, call.recorder),
+      services: activity === undefined ? Context.add(recorder, Activity.CurrentActivity, undefined) : recorder,
       run: CachedCall.run(call),
       onDone: (log, first) => CachedCall.recordCall(caller, log, first)
     })

@@ -73,7 +73,7 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
     const flight = {
       log,
       callers,
-      fiber: launch(closed ? Effect.interrupt : run, callers.contextOf(Context.merge(context, services)))
+      fiber: launch(closed ? Effect.interrupt : run, Context.merge(callers.contextOf(context), services))
     }
     flights.set(key, flight)
     flight.fiber.addObserver(() => forget(key, flight))

@@ -223,7 +223,8 @@ export interface Options<out E = never, out R = never> {
   readonly scope?: string | undefined
   /**
    * A name for how a call is made: its clocks, its retries. It is no part of what is stored, but identical requests are one call only where
-   * it is the same, for a caller that joins a call gets it as it is made. Default `""`.
+   * it is the same, for a caller that joins a call gets it as it is made. A completion that clocks watch from around the cache is a call of
+   * its own beside one that none does. Default `""`.
    */
   readonly flight?: string | undefined
   /** Which responses are stored. Default: every 2xx. */
