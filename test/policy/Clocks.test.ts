@@ -900,6 +900,24 @@ describe("around a cache", () => {
       assert.deepStrictEqual(ends.map(({ ended, seen }) => [ended, seen]), Array(3).fill(["complete", "ab"]))
     }).pipe(withMemory))
 
+  it.effect("whom a clock watches does not join a completion that none does, and is watched", () =>
+    Effect.gen(function*() {
+      const { calls, client, open } = yield* settled(json([...completion], { between: 2000, end: "complete" }))
+      const request = { request: plain }
+      const ends = yield* withinTheHour(Effect.all([
+        read(client, request),
+        read(client, request),
+        Effect.delay(read(Timeout.withClocks({ idle: 1000 })(client), request), 500)
+      ], { concurrency: "unbounded" }))
+      assert.deepStrictEqual(ends.map(({ ended, seen }) => [ended, seen]), [
+        ["complete", completion],
+        ["complete", completion],
+        ["idle", ""]
+      ])
+      assert.strictEqual((yield* calls).length, 2)
+      assert.strictEqual(yield* open, 0)
+    }).pipe(withMemory))
+
   it.effect("each who waits has its own clocks, which strike for it alone", () =>
     Effect.gen(function*() {
       const { calls, client, open } = yield* settled(stalled)
