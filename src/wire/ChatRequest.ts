@@ -15,6 +15,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import * as Issues from "../internal/issues.js"
+import { guard } from "../internal/schemaGuard.js"
 import type { InvalidRequest, Issue } from "../RouterError.js"
 import { nonEmpty } from "./Bounds.js"
 import * as JsonInput from "./JsonInput.js"
@@ -114,7 +115,7 @@ type Inspected<A> = Either.Either<A, ReadonlyArray<Issues.Found>>
 
 /** The happy path takes the first look only; what exactly is wrong is asked for when something is. */
 const inspector = <A>(schema: Schema.Schema<A>) => {
-  const isRequest = ParseResult.is(schema)
+  const isRequest = guard(schema)
   const explain = ParseResult.validateEither(schema, { errors: "all", exact: true })
   return (input: unknown): Inspected<A> => {
     const json = JsonInput.check(input)
