@@ -33,6 +33,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { inContext } from "./internal/inContext.js"
 import * as ResponseCache from "./policy/ResponseCache.js"
 import * as Prompts from "./prompt/Prompts.js"
 import * as Providers from "./provider/Providers.js"
@@ -106,23 +107,23 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
     const providers = yield* Providers.Providers
     const cache = yield* ResponseCache.ResponseCache
     const guards = yield* Guards.make
+    const pipeline = Pipeline.make(guards, providers.fingerprint)
     const prompts = yield* Effect.serviceOption(Prompts.Prompts)
     const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
     return yield* Calls.make((request, kind, recorder) =>
-      Effect.flatMap(defaults, (defaults) =>
-        Effect.flatMap(
-          Rendering.render(request, { prompts, defaults, recorder }),
-          (rendered) =>
-            Effect.flatMap(
-              Plan.make(rendered, kind, providers, defaults),
-              (plan) => Pipeline.make(plan, guards, providers.fingerprint).execute(plan.request)
-            )
-        )).pipe(
-          // both at once: each change of the context costs as much as many steps
-          Effect.mapInputContext(Context.merge(
-            Context.add(Context.make(ResponseCache.ResponseCache, cache), Route.CurrentRecorder, recorder)
-          ))
-        )
+      inContext(
+        Effect.flatMap(defaults, (defaults) =>
+          Effect.flatMap(
+            Rendering.render(request, { prompts, defaults, recorder }),
+            (rendered) =>
+              Effect.flatMap(
+                Plan.make(rendered, kind, providers, defaults),
+                (plan) => pipeline(plan).execute(plan.request)
+              )
+          )),
+        // both at once: each change of the context costs as much as many steps
+        Context.merge(Context.add(Context.make(ResponseCache.ResponseCache, cache), Route.CurrentRecorder, recorder))
+      )
     )
   }
 )

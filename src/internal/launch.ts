@@ -1,12 +1,18 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 
 /** Starts effects in fibers of their own. */
 export interface Launch {
-  <A, E, R>(effect: Effect.Effect<A, E, R>, context: Context.Context<R>): Fiber.RuntimeFiber<A, E>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    context: Context.Context<R>,
+    /** Told of the fiber refs that the fiber begins with. */
+    onRefs?: (refs: FiberRefs.FiberRefs) => void
+  ): Fiber.RuntimeFiber<A, E>
 }
 
 /**
@@ -22,18 +28,23 @@ export const withLaunch = <A, E, R, R2>(
   ) => Effect.Effect<A, E, R>,
   options?: { readonly deferred?: boolean | undefined }
 ): Effect.Effect<A, E, R | R2> =>
-  Effect.contextWithEffect((context: Context.Context<R2>) =>
-    Effect.withFiberRuntime<A, E, R>((parent, { runtimeFlags }) => {
-      const flags = RuntimeFlags.enable(runtimeFlags, RuntimeFlags.Interruption)
-      return f(
-        (effect, own) =>
-          Runtime.runFork(
-            Runtime.make({ context: own, fiberRefs: parent.getFiberRefs(), runtimeFlags: flags }),
-            effect,
-            { immediate: options?.deferred !== true }
-          ),
-        parent,
-        context
-      )
-    })
-  )
+  Effect.withFiberRuntime<A, E, R>((parent, { runtimeFlags }) => {
+    const flags = RuntimeFlags.enable(runtimeFlags, RuntimeFlags.Interruption)
+    return f(
+      (effect, own, onRefs) =>
+        Runtime.runFork(
+          Runtime.make({ context: own, fiberRefs: parent.getFiberRefs(), runtimeFlags: flags }),
+          effect,
+          {
+            immediate: options?.deferred !== true,
+            updateRefs: onRefs && ((refs) => {
+              onRefs(refs)
+              return refs
+            })
+          }
+        ),
+      parent,
+      // an effect that needs services is run by fibers only that have them: `Effect.context` has this cast, too
+      parent.currentContext as Context.Context<R2>
+    )
+  })

@@ -8,26 +8,22 @@ export interface Execute<out E, out R> {
   (request: HttpClientRequest.HttpClientRequest): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
 }
 
-/**
- * A client that does `f` for each request, and in which all that the wrapped client does happens inside `f`. `HttpClient.transform` and
- * `mapRequest` cannot say this: they compose what comes before a request apart from what comes after it.
- */
+/** A client from what it does with a request. */
+export const client = <E, R>(execute: Execute<E, R>): HttpClient.HttpClient.With<E, R> =>
+  Object.assign(
+    HttpClient.makeWith(
+      (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) => Effect.flatMap(request, execute),
+      Effect.succeed
+    ),
+    // what these two come to for a request that is there: layers of clients are many, and each call goes through all of them
+    { execute: (request: HttpClientRequest.HttpClientRequest) => Effect.suspend(() => execute(request)) }
+  )
+
+/** A client around another one. */
 export const onion = <E, R, E2, R2>(
   self: HttpClient.HttpClient.With<E, R>,
   f: (
     request: HttpClientRequest.HttpClientRequest,
     execute: Execute<E, R>
   ) => Effect.Effect<HttpClientResponse.HttpClientResponse, E2, R2>
-): HttpClient.HttpClient.With<E2, R2> =>
-  HttpClient.makeWith(
-    (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
-      Effect.flatMap(request, (request) => f(request, self.execute)),
-    Effect.succeed
-  )
-
-/** A client from what it does with a request. */
-export const client = <E, R>(execute: Execute<E, R>): HttpClient.HttpClient.With<E, R> =>
-  HttpClient.makeWith(
-    (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) => Effect.flatMap(request, execute),
-    Effect.succeed
-  )
+): HttpClient.HttpClient.With<E2, R2> => client((request) => f(request, self.execute))

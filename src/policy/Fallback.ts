@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
 import { discardWhile } from "../internal/discard.js"
+import { withReference } from "../internal/here.js"
 import { client } from "../internal/onion.js"
 import * as RouterError from "../RouterError.js"
 import * as Deadline from "./Deadline.js"
@@ -39,16 +40,15 @@ export interface Options {
   readonly when?: Predicate.Predicate<unknown> | undefined
 }
 
-type Target = HttpClient.HttpClient.With<unknown, unknown>
-
-type Failures = ReadonlyMap<Target, unknown>
+/** By target. */
+type Failures = ReadonlyMap<unknown, unknown>
 
 /** What a chain tells the chains inside its targets, and hears from them. */
 interface Pass {
   /** The targets that have failed in this pass, each with its error. */
   readonly tried: Failures
   /** Called by a nested chain for each of its targets that fails. */
-  readonly report: (target: Target, error: unknown) => void
+  readonly report: (target: unknown, error: unknown) => void
   /** Called by a nested chain that asked nobody, because all its targets had been tried, with the known error that it gives. */
   readonly repeat: (error: unknown) => void
 }
@@ -93,7 +93,12 @@ export const chain = <E, R>(
   targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>,
   options?: Options | undefined
 ): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> =>
-  makeChain(targets, options?.when, (pass) => Effect.provideService(CurrentPass, pass))
+  makeChain({
+    targetAt: (index) => targets[index],
+    clientOf: (target) => target,
+    when: options?.when,
+    telling: (pass) => Effect.provideService(CurrentPass, pass)
+  })
 
 /**
  * A chain that tells those inside of its targets nothing: for targets that are known to share no client with them. To be told costs more than
@@ -101,15 +106,30 @@ export const chain = <E, R>(
  *
  * @internal
  */
-export const flatChain = <E, R>(
-  targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>
-): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> =>
-  makeChain(targets, undefined, () => identity)
+export const flatChain = <T, E, R>(
+  first: T,
+  others: () => ReadonlyArray<T>,
+  clientOf: (target: T) => HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> => {
+  let rest: ReadonlyArray<T> | undefined
+  return makeChain({
+    targetAt: (index) => index === 0 ? first : (rest ??= others())[index - 1],
+    clientOf,
+    when: undefined,
+    telling: () => identity
+  })
+}
 
-const makeChain = <E, R>(
-  targets: Arr.NonEmptyReadonlyArray<HttpClient.HttpClient.With<E, R>>,
-  when: Predicate.Predicate<unknown> | undefined,
-  telling: (pass: Pass) => <A, E, R>(exchange: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+interface Chain<T, E, R> {
+  /** `undefined` after the last one. */
+  readonly targetAt: (index: number) => T | undefined
+  readonly clientOf: (target: T) => HttpClient.HttpClient.With<E, R>
+  readonly when: Predicate.Predicate<unknown> | undefined
+  readonly telling: (pass: Pass) => <A, E, R>(exchange: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+const makeChain = <T, E, R>(
+  { clientOf, targetAt, telling, when }: Chain<T, E, R>
 ): HttpClient.HttpClient.With<E | RouterError.AllTargetsFailed<TargetFailure<E>>, R> => {
   const movesOn = when === undefined ? byClass : (error: unknown) => Effect.sync(() => when(error))
 
@@ -122,7 +142,7 @@ const makeChain = <E, R>(
     R
   > => {
     const next = (index: number, tried: Failures, errors: ReadonlyArray<E>) => {
-      const target = targets[index]
+      const target = targetAt(index)
       if (target !== undefined) {
         return attempt(target, index, tried, errors)
       }
@@ -130,13 +150,13 @@ const makeChain = <E, R>(
         return Effect.fail(conclude(errors))
       }
       // every target had been tried before: the error is what this very client failed with then, hence an `E`
-      const known = tried.get(targets[0]) as E
+      const known = tried.get(targetAt(0)) as E
       outer.repeat(known)
       return Effect.fail(known)
     }
 
     const attempt = (
-      target: HttpClient.HttpClient.With<E, R>,
+      target: T,
       index: number,
       tried: Failures,
       errors: ReadonlyArray<E>
@@ -144,14 +164,14 @@ const makeChain = <E, R>(
       if (tried.has(target)) {
         return next(index + 1, tried, errors)
       }
-      const nested = new Map<Target, unknown>()
+      const nested = new Map<unknown, unknown>()
       const repeated = new Set<unknown>()
       const pass: Pass = {
         tried,
         report: (inner, error) => nested.set(inner, error),
         repeat: (error) => repeated.add(error)
       }
-      return target.execute(request).pipe(
+      return clientOf(target).execute(request).pipe(
         telling(pass),
         Effect.catchAll((error) => {
           nested.set(target, error)
@@ -176,7 +196,7 @@ const makeChain = <E, R>(
     return next(0, outer.tried, [])
   }
 
-  return client((request) => Effect.flatMap(CurrentPass, (outer) => run(request, outer)))
+  return client((request) => withReference(CurrentPass, (outer) => run(request, outer)))
 }
 
 /**

@@ -64,6 +64,9 @@ export class Providers extends Context.Tag("effect-llm-router/Providers")<Provid
 const fingerprint = ([name, { identity, secrets }]: [string, Provider]): string =>
   sha256([name, sha256(identity), sha256(secrets.map(Redacted.value))])
 
+/** How many targets are remembered: those of a program. One whose requests name any model begins anew now and then. */
+const maxKnown = 1_000
+
 const checkName = (name: string): void => {
   if (name === "" || name.includes("/")) {
     throw RouterError.invalidField(
@@ -88,29 +91,37 @@ export const make = (
     const clients = new Map(
       Object.entries(providers).map(([name, provider]) => [name, { provider, client: provider.client(transport) }])
     )
+    const known = new Map<string, Either.Either<Target>>()
+
+    const find = (id: string): Either.Either<Target> | undefined => {
+      const slash = id.indexOf("/")
+      const entry = clients.get(id.slice(0, Math.max(0, slash)))
+      const model = id.slice(slash + 1)
+      if (entry === undefined || model === "") {
+        return undefined
+      }
+      const { doneTerminates, secrets, server } = entry.provider
+      if (known.size >= maxKnown) {
+        known.clear()
+      }
+      const target = Either.right({
+        id,
+        client: entry.client(model),
+        settle: { target: id, secrets, doneTerminates },
+        server
+      })
+      known.set(id, target)
+      return target
+    }
+
+    const unknown = `expected a model as provider/model, with one of the providers ${
+      names.join(", ") || "(none is configured)"
+    }`
+
     return {
       names,
       fingerprint: sha256(Object.entries(providers).map(fingerprint)),
-      resolve: (id, path) => {
-        const slash = id.indexOf("/")
-        const entry = clients.get(id.slice(0, Math.max(0, slash)))
-        const model = id.slice(slash + 1)
-        if (entry === undefined || model === "") {
-          return Either.left(RouterError.invalidField(
-            path,
-            `expected a model as provider/model, with one of the providers ${
-              names.join(", ") || "(none is configured)"
-            }`
-          ))
-        }
-        const { doneTerminates, secrets, server } = entry.provider
-        return Either.right({
-          id,
-          client: entry.client(model),
-          settle: { target: id, secrets, doneTerminates },
-          server
-        })
-      }
+      resolve: (id, path) => known.get(id) ?? find(id) ?? Either.left(RouterError.invalidField(path, unknown))
     }
   })
 }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Service } from "../ChatCompletions.js"
 import { CallScope } from "../internal/callScope.js"
+import { withReference } from "../internal/here.js"
 import * as Route from "../Route.js"
 import * as RouterDefaults from "../RouterDefaults.js"
 import * as RouterError from "../RouterError.js"
@@ -39,10 +40,10 @@ export interface Execute {
  */
 export const currentDefaults = (built: RouterDefaults.Defaults): Effect.Effect<RouterDefaults.Defaults> => {
   const merged = new WeakMap<RouterDefaults.Defaults, RouterDefaults.Defaults>([[built, built]])
-  return Effect.map(RouterDefaults.RouterDefaults, (called) => {
+  return withReference(RouterDefaults.RouterDefaults, (called) => {
     const defaults = merged.get(called) ?? RouterDefaults.merge(built, called)
     merged.set(called, defaults)
-    return defaults
+    return Effect.succeed(defaults)
   })
 }
 

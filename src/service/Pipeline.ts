@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -22,6 +21,7 @@ import type * as RouterError from "../RouterError.js"
 import * as Settle from "../wire/Settle.js"
 import type * as Guards from "./Guards.js"
 import type * as Plan from "./Plan.js"
+import type * as Policies from "./Policies.js"
 
 /** A policy that was not asked for is no policy. */
 const whenSet = <A, E, R>(
@@ -30,15 +30,49 @@ const whenSet = <A, E, R>(
 ): HttpPolicy.HttpPolicy<E, R> => options === undefined ? HttpPolicy.identity : policy(options)
 
 /** One target, with its answers made final and the policies that each target has for itself. */
-const targetClient = (plan: Plan.Plan, guards: Guards.Guards, target: Providers.Target, force: boolean) =>
+const targetClient = (policies: Policies.Policies, guards: Guards.Guards, target: Providers.Target, force: boolean) =>
   target.client.pipe(
-    Settle.settle({ ...plan.settle, ...target.settle }),
-    Timeout.withClocks(plan.clocks),
+    Settle.settle({ ...policies.settle, ...target.settle }),
+    Timeout.withClocks(policies.clocks),
     Attempts.withAttempt(target.id, target.server),
     guards.limits(target.id, force),
-    whenSet(plan.retry, Retry.withRetry),
+    whenSet(policies.retry, Retry.withRetry),
     guards.budget(target.id)
   )
+
+type TargetClient = ReturnType<typeof targetClient>
+
+/** How many clients of targets are kept. */
+const maxClients = 1_000
+
+/** The client of a target with some policies, made when it is first called. */
+const makeClients = (guards: Guards.Guards) => {
+  let size = 0
+  let clients = new WeakMap<Policies.Policies, Map<Providers.Target, TargetClient>>()
+
+  const forget = () => {
+    size = 0
+    clients = new WeakMap()
+  }
+
+  const keep = (policies: Policies.Policies, target: Providers.Target, client: TargetClient): TargetClient => {
+    if (size >= maxClients) {
+      forget()
+    }
+    size++
+    const known = clients.get(policies) ?? new Map<Providers.Target, TargetClient>()
+    clients.set(policies, known.set(target, client))
+    return client
+  }
+
+  return (policies: Policies.Policies, target: Providers.Target, force: boolean): TargetClient =>
+    // that one is forced is a matter of one call
+    force
+      ? targetClient(policies, guards, target, true)
+      : clients.get(policies)?.get(target) ?? keep(policies, target, targetClient(policies, guards, target, false))
+}
+
+type Clients = ReturnType<typeof makeClients>
 
 const isSameTarget = (a: Providers.Target, b: Providers.Target): boolean => a.id === b.id
 
@@ -53,10 +87,9 @@ const distinct = (targets: Iterable<Providers.Target>): ReadonlyArray<Providers.
   return Array.from(byId.values())
 }
 
-const targetsFrom = (head: Providers.Target, plan: Plan.Plan): Arr.NonEmptyReadonlyArray<Providers.Target> => [
-  head,
-  ...distinct(plan.fallbacks).filter((target) => !isSameTarget(target, head))
-]
+/** The fallbacks, each once, and without the one that is called first. */
+const othersThan = (head: Providers.Target, { fallbacks }: Plan.Plan): ReadonlyArray<Providers.Target> =>
+  distinct(fallbacks).filter((target) => !isSameTarget(target, head))
 
 interface Draw {
   readonly head: Providers.Target
@@ -109,21 +142,23 @@ const drawAgain = (
     const isChosen = (target: Providers.Target) => chosen.some((each) => isSameTarget(each, target))
     return Effect.map(
       LoadBalancer.pickEligible(plan.heads, (target) => Effect.succeed(isChosen(target))),
-      (head): Draw => ({ head, forced: best === "eligible" ? undefined : targetsFrom(head, plan).find(isChosen) })
+      (head): Draw => ({
+        head,
+        forced: best === "eligible" ? undefined : [head, ...othersThan(head, plan)].find(isChosen)
+      })
     )
   })
 }
 
 /** The drawn head and the fallbacks, each target once. */
-const chain = (plan: Plan.Plan, guards: Guards.Guards) =>
+const chain = (plan: Plan.Plan, guards: Guards.Guards, clients: Clients) =>
   client((request) =>
-    Effect.flatMap(draw(plan, guards), ({ forced, head }) => {
-      const clients = Arr.map(targetsFrom(head, plan), (target) =>
-        client((request) =>
-          targetClient(plan, guards, target, forced !== undefined && isSameTarget(forced, target)).execute(request)
-        ))
-      return Fallback.flatChain(clients).execute(request)
-    })
+    Effect.flatMap(draw(plan, guards), ({ forced, head }) =>
+      Fallback.flatChain(
+        head,
+        () => othersThan(head, plan),
+        (target) => clients(plan.policies, target, forced !== undefined && isSameTarget(forced, target))
+      ).execute(request))
   )
 
 const finished: ReadonlySet<string | undefined> = new Set(["stop", "tool_calls", "function_call"])
@@ -144,21 +179,20 @@ const isStorable = (cacheFallbacks: boolean) => ({ completion, route }: CacheSto
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  plan: Plan.Plan,
-  guards: Guards.Guards,
-  scope: string
-): HttpClient.HttpClient.With<RouterError.RouterError, ResponseCache.ResponseCache> =>
-  chain(plan, guards).pipe(
-    whenSet(plan.cache, ({ flight, key, mode, staleIfError, storeFallbacks, ttl }) =>
-      ResponseCache.withCache({
-        ttl: Duration.seconds(ttl),
-        staleIfError: staleIfError === undefined ? undefined : Duration.seconds(staleIfError),
-        mode,
-        flight,
-        key: () => Effect.succeed(Option.fromNullable(key)),
-        scope,
-        storable: isStorable(storeFallbacks)
-      })),
-    whenSet(plan.totalTimeout, Timeout.withDeadline)
-  )
+export const make = (guards: Guards.Guards, scope: string) => {
+  const clients = makeClients(guards)
+  return (plan: Plan.Plan): HttpClient.HttpClient.With<RouterError.RouterError, ResponseCache.ResponseCache> =>
+    chain(plan, guards, clients).pipe(
+      whenSet(plan.cache, ({ key, mode, staleIfError, ttl }) =>
+        ResponseCache.withCache({
+          ttl: Duration.seconds(ttl),
+          staleIfError: staleIfError === undefined ? undefined : Duration.seconds(staleIfError),
+          mode,
+          flight: plan.policies.flight,
+          key: () => Effect.succeed(Option.fromNullable(key)),
+          scope,
+          storable: isStorable(plan.policies.storeFallbacks)
+        })),
+      whenSet(plan.totalTimeout, Timeout.withDeadline)
+    )
+}

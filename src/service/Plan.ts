@@ -10,15 +10,13 @@ import * as Issues from "../internal/issues.js"
 import * as CacheKey from "../policy/CacheKey.js"
 import type * as LoadBalancer from "../policy/LoadBalancer.js"
 import type * as ResponseCache from "../policy/ResponseCache.js"
-import type * as Retry from "../policy/Retry.js"
-import type * as Timeout from "../policy/Timeout.js"
 import type * as Providers from "../provider/Providers.js"
 import * as RouterDefaults from "../RouterDefaults.js"
 import * as RouterError from "../RouterError.js"
 import * as ChatRequest from "../wire/ChatRequest.js"
 import * as RequestBody from "../wire/RequestBody.js"
 import * as Routing from "../wire/Routing.js"
-import type * as Settle from "../wire/Settle.js"
+import * as Policies from "./Policies.js"
 import type * as Rendering from "./Rendering.js"
 
 /**
@@ -32,13 +30,9 @@ export interface Plan {
   readonly heads: ReadonlyArray<LoadBalancer.Weighted<Providers.Target>>
   /** The targets after the first, in order. */
   readonly fallbacks: ReadonlyArray<Providers.Target>
-  readonly retry: Retry.Options | undefined
-  /** The clocks of one attempt, in milliseconds. */
-  readonly clocks: Timeout.Clocks
+  readonly policies: Policies.Policies
   /** Milliseconds for the whole call. */
   readonly totalTimeout: number | undefined
-  /** How an answer is made final. */
-  readonly settle: Settle.Options
   readonly cache: Cache | undefined
 }
 
@@ -54,10 +48,6 @@ export interface Cache {
   readonly mode: ResponseCache.Mode | undefined
   /** What makes two requests the same; `undefined` for one that is not to be cached. */
   readonly key: string | undefined
-  /** How the call is made: identical requests are one call only where they have this in common. */
-  readonly flight: string
-  /** Whether an answer of another target than the first is stored. */
-  readonly storeFallbacks: boolean
 }
 
 type Result<A> = Either.Either<A, RouterError.InvalidRequest>
@@ -133,33 +123,6 @@ const cacheKey = (
     body
   }))
 
-/** What a caller that joins the call of another one would have to do without: its own commit point, retries, clocks, and what it stores. */
-const flightOf = (
-  { clocks, retry, settle }: Pick<Plan, "clocks" | "retry" | "settle">,
-  storeFallbacks: boolean
-): string =>
-  JSON.stringify([settle.commit ?? "firstContent", retry?.count, retry?.onCodes, Object.values(clocks), storeFallbacks])
-
-type Clocks = NonNullable<Routing.Routing["timeout"]>
-
-/** Clock by clock, the request's own before the default. */
-const clocksOf = (own: Clocks, defaults: Clocks): Plan["clocks"] => ({
-  call: own.callTimeout ?? defaults.callTimeout,
-  firstByte: own.firstByteTimeout ?? defaults.firstByteTimeout,
-  firstContent: own.firstContentTimeout ?? defaults.firstContentTimeout,
-  idle: own.idleTimeout ?? defaults.idleTimeout,
-  progress: own.progressTimeout ?? defaults.progressTimeout
-})
-
-/** The backoff and the longest wait are those of the defaults in any case. */
-const retryOf = (
-  { retry: own }: Routing.Routing,
-  { backoff, maxRetryAfter, retry: byDefault }: RouterDefaults.Defaults
-): Plan["retry"] => {
-  const retry = own ?? byDefault
-  return retry && { ...retry, backoff, maxRetryAfter }
-}
-
 /**
  * @since 0.1.0
  * @category models
@@ -195,13 +158,8 @@ export const make = (
   const fallbacks = fallbacksOf(request, routing, defaults)
   return Either.map(resolveAll([...heads, ...fallbacks], providers), (targets): Plan => {
     const { body, streamOptions } = apart(ChatRequest.upstreamBody(request, messages))
-    const policies = {
-      retry: retryOf(routing, defaults),
-      clocks: clocksOf(routing.timeout ?? {}, defaults.timeout ?? {}),
-      settle: { commit: routing.commit ?? defaults.commit, limits: defaults.limits }
-    }
+    const policies = Policies.of(routing, defaults)
     const cache = routing.cache ?? defaults.cache
-    const storeFallbacks = defaults.cacheFallbacks ?? false
     return {
       request: httpRequest(
         kind,
@@ -211,15 +169,13 @@ export const make = (
       ),
       heads: heads.map(({ weight }, index) => ({ weight, value: targets[index]! })),
       fallbacks: targets.slice(heads.length),
-      ...policies,
+      policies,
       totalTimeout: routing.timeout?.totalTimeout ?? defaults.timeout?.totalTimeout,
       cache: cache && {
         ttl: cache.ttl ?? Routing.defaultCacheTtl,
         staleIfError: cache.staleIfError,
         mode: cache.mode,
-        key: cacheKey(request.model, routing, fallbacks, storeFallbacks, body),
-        flight: flightOf(policies, storeFallbacks),
-        storeFallbacks
+        key: cacheKey(request.model, routing, fallbacks, policies.storeFallbacks, body)
       }
     }
   })
