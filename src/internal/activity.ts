@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { withReference } from "./here.js"
 import { unsafeNowMillis } from "./monotonic.js"
 
 /** What a read brought. */
@@ -172,7 +173,7 @@ export const noteBytes = <A, E, R>(
 ): Stream.Stream<A, E, R> => noteReads(stream, activity, now, () => everything, () => bytesOnly)
 
 /** Notes that the headers are there. */
-export const noteHeaders: Effect.Effect<void> = Effect.flatMap(
+export const noteHeaders: Effect.Effect<void> = withReference(
   CurrentActivity,
   (activity) => activity === undefined ? Effect.void : Effect.map(readClock, (now) => activity.headers(now()))
 )

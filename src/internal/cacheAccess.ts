@@ -1,10 +1,10 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as CacheStore from "../policy/CacheStore.js"
 import { foundAt, keep, type Kept } from "./cacheKept.js"
+import { nowNanos } from "./monotonic.js"
 import { guard } from "./storeGuard.js"
 
 /**
@@ -69,7 +69,7 @@ const make = (
 ): Access => {
   const places = new Places()
   const latest = (key: string) =>
-    Effect.map(Clock.currentTimeNanos, (now) => Option.map(Option.fromNullable(places.peek(key)), foundAt(now)))
+    Effect.map(nowNanos, (now) => Option.map(Option.fromNullable(places.peek(key)), foundAt(now)))
   return {
     latest,
     visit: (key, call) =>
@@ -85,7 +85,7 @@ const make = (
           Option.isSome(known) && known.value.staleMillis === undefined ? Effect.succeed(known) : store.get(key)
       ),
     set: (key, entry, lifetime) =>
-      Effect.uninterruptible(Effect.flatMap(Clock.currentTimeNanos, (now) => {
+      Effect.uninterruptible(Effect.flatMap(nowNanos, (now) => {
         const place = places.enter(key)
         place.kept = keep(entry, lifetime, now)
         return write(Effect.ensuring(

@@ -12,6 +12,7 @@ import * as Activity from "./activity.js"
 import * as CachedCall from "./cachedCall.js"
 import * as CachedStream from "./cachedStream.js"
 import { isOutage } from "./cacheOutage.js"
+import { withReference } from "./here.js"
 import { nowMillis } from "./monotonic.js"
 
 type Response<E, R> = Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
@@ -35,7 +36,7 @@ export interface Asked<E, R> {
 
 /** Joins the call for the same that is under way, or makes it. */
 const share = <E, R>(asked: Asked<E, R>): Response<E, R> =>
-  Effect.flatMap(Activity.CurrentActivity, (activity) => {
+  withReference(Activity.CurrentActivity, (activity) => {
     const { cache, caller, execute, flight, key, lifetime, mode, request, storable } = asked
     const call: CachedCall.Call<E, R> = {
       cache: cache.access,

@@ -1,6 +1,5 @@
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -11,6 +10,7 @@ import { isCompletionResponse } from "../wire/CompletionResponse.js"
 import * as Activity from "./activity.js"
 import { isTextual } from "./cacheable.js"
 import type { Access } from "./cacheAccess.js"
+import { withClock, withReference } from "./here.js"
 import * as MemoryResponse from "./memoryResponse.js"
 import { WatchedResponse } from "./watchedResponse.js"
 
@@ -64,7 +64,8 @@ export const save = <E, R>(
     if (!writes || !storable({ ...answer, route: Route.snapshot(recorder) })) {
       return Effect.void
     }
-    return Effect.flatMap(Clock.currentTimeMillis, (storedAtMillis) => {
+    return withClock((clock) => {
+      const storedAtMillis = clock.unsafeCurrentTimeMillis()
       const { headers, status, text } = answer
       const content = { status, headers: Object.freeze(withoutSession(headers)), body: text, storedAtMillis }
       const { served } = recorder
@@ -74,16 +75,19 @@ export const save = <E, R>(
 
 /** An answer that is not settled is noted by nobody yet. To the clocks around the cache its bytes are content, as without one. */
 const noted = (response: HttpClientResponse.HttpClientResponse) =>
-  Effect.zipWith(Activity.CurrentActivity, Activity.readClock, (activity, now) => {
-    if (activity === undefined || response instanceof MemoryResponse.MemoryResponse) {
-      return response
-    }
-    activity.headers(now())
-    return new WatchedResponse(
-      response,
-      Activity.noteReads(response.stream, activity, now, () => Activity.everything)
-    )
-  })
+  withReference(
+    Activity.CurrentActivity,
+    (activity) =>
+      activity === undefined || response instanceof MemoryResponse.MemoryResponse
+        ? Effect.succeed(response)
+        : Effect.map(Activity.readClock, (now) => {
+          activity.headers(now())
+          return new WatchedResponse(
+            response,
+            Activity.noteReads(response.stream, activity, now, () => Activity.everything)
+          )
+        })
+  )
 
 /**
  * A body that cannot be read is an answer too: its error is for whoever reads the response, as it is without a cache.

@@ -72,14 +72,14 @@ export class Callers implements Activity.Watcher {
     this.opened = true
   }
 
-  /** Where that runs which all of them wait for. */
-  contextOf<R>(first: Context.Context<R>): Context.Context<R> {
-    const services = new Map<string, unknown>([
-      [Deadline.CurrentDeadline.key, Infinity],
-      [CallersDeadline.key, this.deadline],
-      [Activity.CurrentActivity.key, this.activity]
-    ])
-    return Context.merge(first, Context.unsafeMake(services))
+  /** Where that runs which all of them wait for, with the services that it has for itself. */
+  contextOf<R>(first: Context.Context<R>, own: Context.Context<never> = Context.empty()): Context.Context<R> {
+    const services = new Map<string, unknown>(first.unsafeMap)
+    services.set(Deadline.CurrentDeadline.key, Infinity)
+    services.set(CallersDeadline.key, this.deadline)
+    services.set(Activity.CurrentActivity.key, this.activity)
+    own.unsafeMap.forEach((service, key) => services.set(key, service))
+    return Context.unsafeMake(services)
   }
 
   headers(now: number): void {

@@ -1,5 +1,6 @@
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { withClock } from "./here.js"
 
 /** @internal */
 export const unsafeNowMillis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
@@ -9,4 +10,11 @@ export const unsafeNowMillis = (clock: Clock.Clock): number => Number(clock.unsa
  *
  * @internal
  */
-export const nowMillis: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
+export const nowMillis: Effect.Effect<number> = withClock((clock) => Effect.succeed(unsafeNowMillis(clock)))
+
+/**
+ * Nanoseconds of the monotonic clock.
+ *
+ * @internal
+ */
+export const nowNanos: Effect.Effect<bigint> = withClock((clock) => Effect.succeed(clock.unsafeCurrentTimeNanos()))

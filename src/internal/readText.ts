@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Activity from "./activity.js"
 import { type Body, type BoundedResponse, isBounded, readBounded } from "./boundedBody.js"
+import { withReference } from "./here.js"
 
 /** Whether the headers promise a body within the limit. With a content encoding they count other bytes than ours. */
 const isWithin = (headers: Readonly<Record<string, string | undefined>>, maxBytes: number): boolean => {
@@ -58,7 +59,7 @@ export const readText = <E>(
   maxBytes: number,
   onError: (error: HttpClientError.ResponseError) => E
 ): Effect.Effect<Body, E> =>
-  Effect.flatMap(Activity.CurrentActivity, (activity) => {
+  withReference(Activity.CurrentActivity, (activity) => {
     if (isBounded(response)) {
       return Effect.mapError(readItself(response, maxBytes, activity), onError)
     }

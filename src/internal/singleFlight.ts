@@ -1,4 +1,4 @@
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -73,7 +73,7 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
     const flight = {
       log,
       callers,
-      fiber: launch(closed ? Effect.interrupt : run, Context.merge(callers.contextOf(context), services))
+      fiber: launch(closed ? Effect.interrupt : run, callers.contextOf(context, services))
     }
     flights.set(key, flight)
     flight.fiber.addObserver(() => forget(key, flight))

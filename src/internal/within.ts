@@ -18,17 +18,16 @@ export interface Limit<out E> {
 const isOwn = (ref: unknown): boolean => ref === FiberRef.currentContext || ref === FiberRef.currentRuntimeFlags
 
 /**
- * What it has changed for whoever comes after it, as after `Fiber.join`. A ref that a fiber leaves alone has the very stack of its parent;
- * most leave all alone, and to look costs less than to inherit that.
+ * What it has changed for whoever comes after it, as after `Fiber.join`. A ref that a fiber leaves alone has the very stack that it began
+ * with; most leave all alone, and to look costs less than to inherit that.
  */
 const inherit = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  parent: Fiber.RuntimeFiber<unknown, unknown>
+  before: FiberRefs.FiberRefs | undefined
 ): Effect.Effect<void> => {
   const refs = fiber.getFiberRefs()
-  const before = parent.getFiberRefs().locals
   for (const [ref, stack] of refs.locals) {
-    if (!isOwn(ref) && before.get(ref) !== stack) {
+    if (!isOwn(ref) && before?.locals.get(ref) !== stack) {
       return Effect.inheritFiberRefs(FiberRefs.delete(refs, FiberRef.currentContext))
     }
   }
@@ -50,7 +49,10 @@ export const within = <A, E, R, E2, R2 = R>(
   Effect.uninterruptibleMask((restore) =>
     withLaunch((launch, parent, outer: Context.Context<R2>) => {
       let expired = false
-      const launched = launch(self, contextOf(outer))
+      let before: FiberRefs.FiberRefs | undefined
+      const launched = launch(self, contextOf(outer), (refs) => {
+        before = refs
+      })
       const cancel = after(Context.get(parent.currentDefaultServices, Clock.Clock), millis, () => {
         expired = true
         launched.unsafeInterruptAsFork(launched.id())
@@ -67,7 +69,7 @@ export const within = <A, E, R, E2, R2 = R>(
           cancel()
           return Effect.zipRight(Fiber.interrupt(launched), Effect.failCause(cause))
         },
-        onSuccess: (exit) => Effect.zipRight(inherit(launched, parent), exit)
+        onSuccess: (exit) => Effect.zipRight(inherit(launched, before), exit)
       })
     })
   )

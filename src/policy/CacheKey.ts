@@ -63,13 +63,24 @@ const writeArray = (values: ReadonlyArray<unknown>, path: Path): string => {
   return out + "]"
 }
 
+/** Most objects have few members, and many have them in order: to sort those costs more than to look. */
+const sortedKeys = (value: object): ReadonlyArray<string> => {
+  const keys = Object.keys(value)
+  for (let i = 1; i < keys.length; i++) {
+    if (keys[i - 1]! > keys[i]!) {
+      return keys.sort()
+    }
+  }
+  return keys
+}
+
 const writeObject = (value: object, path: Path): string => {
   if (!isPlainObject(value)) {
     // a Map or a Redacted would come out as {}, and all of them as the same one
     return reject(path, "is not a plain object")
   }
   let out = "{"
-  for (const key of Object.keys(value).sort()) {
+  for (const key of sortedKeys(value)) {
     const member = value[key]
     if (member !== undefined) {
       path.push(key)

@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { foundAt, keep, type Kept } from "../internal/cacheKept.js"
+import { withClock } from "../internal/here.js"
 import { Lru } from "../internal/lru.js"
 import type * as Route from "../Route.js"
 import * as RouterError from "../RouterError.js"
@@ -179,11 +179,17 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<Store> =>
   return Effect.sync((): Store => {
     const entries = new Lru<Kept>({ maxEntries, maxWeight })
     return {
-      get: (key) => Effect.map(Clock.currentTimeNanos, (now) => Option.map(entries.get(key, now), foundAt(now))),
+      get: (key) =>
+        withClock((clock) => {
+          const now = clock.unsafeCurrentTimeNanos()
+          return Effect.succeed(Option.map(entries.get(key, now), foundAt(now)))
+        }),
       set: (key, entry, lifetime) =>
-        Effect.map(Clock.currentTimeNanos, (now) => {
+        withClock((clock) => {
+          const now = clock.unsafeCurrentTimeNanos()
           const kept = keep(entry, lifetime, now)
           entries.set(key, kept, { now, weight: byteSize(key, entry), expiresAt: kept.goneAt })
+          return Effect.void
         })
     }
   })

@@ -55,7 +55,7 @@ const indexAt = (shares: ReadonlyArray<number>, point: number): number => {
   return last
 }
 
-const draw = (shares: ReadonlyArray<number>): Effect.Effect<number> => {
+const draw = <A>(shares: ReadonlyArray<number>, at: (index: number) => A): Effect.Effect<A> => {
   let total = 0
   let positive = 0
   for (const share of shares) {
@@ -64,8 +64,8 @@ const draw = (shares: ReadonlyArray<number>): Effect.Effect<number> => {
   }
   // a draw with one outcome needs no randomness
   return positive === 1
-    ? Effect.succeed(indexAt(shares, 0))
-    : Effect.map(Random.next, (random) => indexAt(shares, random * total))
+    ? Effect.sync(() => at(indexAt(shares, 0)))
+    : Effect.map(Random.next, (random) => at(indexAt(shares, random * total)))
 }
 
 /**
@@ -89,7 +89,7 @@ const draw = (shares: ReadonlyArray<number>): Effect.Effect<number> => {
 export const pick = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<A> => {
   check(entries)
   const shares = toShares(entries)
-  return Effect.map(draw(shares), (index) => entries[index]!.value)
+  return draw(shares, (index) => entries[index]!.value)
 }
 
 /**
@@ -140,7 +140,7 @@ export const order = <A>(entries: ReadonlyArray<Weighted<A>>): Effect.Effect<Arr
   return Effect.gen(function*() {
     const left = candidates.slice()
     // scaled anew each time: beside a large weight the small ones may have no share at all
-    const next = Effect.map(Effect.suspend(() => draw(toShares(left))), (index) => left.splice(index, 1)[0]!.value)
+    const next = Effect.suspend(() => draw(toShares(left), (index) => left.splice(index, 1)[0]!.value))
     const picked: Arr.NonEmptyArray<A> = [yield* next]
     while (left.length > 0) {
       picked.push(yield* next)

@@ -37,6 +37,7 @@ import * as CachedCall from "../internal/cachedCall.js"
 import type * as CachedStream from "../internal/cachedStream.js"
 import * as Files from "../internal/cacheFiles.js"
 import * as Persisted from "../internal/cachePersisted.js"
+import { withReference } from "../internal/here.js"
 import * as SharedStream from "../internal/sharedStream.js"
 import * as SingleFlight from "../internal/singleFlight.js"
 import * as Route from "../Route.js"
@@ -319,7 +320,7 @@ export const withCache = <E2 = never, R2 = never>(
   const contentOf = options.key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request)))
 
   return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
-    Effect.flatMap(Route.CurrentRecorder, (caller) => {
+    withReference(Route.CurrentRecorder, (caller) => {
       const call = execute(request)
       const mode = modeOf(request)
       if (mode === "no-store" || !isCacheable(request)) {

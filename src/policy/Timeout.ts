@@ -15,10 +15,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Activity from "../internal/activity.js"
+import { withClock } from "../internal/here.js"
 import { LimitedResponse } from "../internal/limitedResponse.js"
 import { guardStream, limitStream } from "../internal/limitStream.js"
 import { MemoryResponse } from "../internal/memoryResponse.js"
-import { nowMillis } from "../internal/monotonic.js"
+import { nowMillis, unsafeNowMillis } from "../internal/monotonic.js"
 import { untilStrike } from "../internal/watchdog.js"
 import { WatchedResponse } from "../internal/watchedResponse.js"
 import { within } from "../internal/within.js"
@@ -68,8 +69,8 @@ const withLimit = <E2 extends Expired>(
   const limit = Duration.millis(millis)
   const onTimeout = () => makeError(limit)
   return HttpPolicy.make<E2>(<E, R>(request: HttpClientRequest.HttpClientRequest, execute: HttpPolicy.Execute<E, R>) =>
-    Effect.flatMap(nowMillis, (now) => {
-      const deadline = now + millis
+    withClock((clock) => {
+      const deadline = unsafeNowMillis(clock) + millis
       return Effect.map(
         within(execute(request), { millis, onTimeout }, Deadline.nearer<R>(deadline)),
         (response) => limitBody(response, deadline, onTimeout)
