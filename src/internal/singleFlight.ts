@@ -86,12 +86,20 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
    * through clients of one kind, and that is the promise behind this cast: `ResponseCache.Options.scope` says so to
    * whoever mixes clients.
    */
-  const result = <E>({ fiber }: Flight<A, Log>): Effect.Effect<A, E> =>
-    Effect.async<A, E>((resume) => {
-      const observer = (exit: Exit.Exit<A, unknown>) => resume(exit as Exit.Exit<A, E>)
-      fiber.addObserver(observer)
-      return Effect.sync(() => fiber.removeObserver(observer))
-    })
+  const watch = <E>({ fiber }: Flight<A, Log>) => {
+    let observer: ((exit: Exit.Exit<A, unknown>) => void) | undefined
+    return {
+      result: Effect.async<A, E>((resume) => {
+        observer = (exit) => resume(exit as Exit.Exit<A, E>)
+        fiber.addObserver(observer)
+      }),
+      end: () => {
+        if (observer !== undefined) {
+          fiber.removeObserver(observer)
+        }
+      }
+    }
+  }
 
   const join = <E, R>(key: string, call: Call<A, E, R, Log>): Effect.Effect<Landed<A>, E, R> =>
     Effect.uninterruptibleMask((restore) =>
@@ -101,13 +109,15 @@ export const make = <A, Log>(scope: Scope.Scope): Effect.Effect<SingleFlight<A, 
         const first = under === undefined
         const caller = Callers.current(fiber)
         flight.callers.add(caller)
-        return Effect.matchCauseEffect(restore(result<E>(flight)), {
+        const watched = watch<E>(flight)
+        return Effect.matchCauseEffect(restore(watched.result), {
           onSuccess: (value) => {
             flight.callers.delete(caller)
             call.onDone(flight.log, first)
             return Effect.succeed<Landed<A>>({ value, first })
           },
           onFailure: (cause) => {
+            watched.end()
             flight.callers.delete(caller)
             // the last one who leaves is told of what it has broken off, too
             return Effect.flatMap(leave(key, flight), () => {

@@ -38,9 +38,13 @@ export class KeyError extends Schema.TaggedError<KeyError>("effect-llm-router/Ca
   }
 }
 
-type Path = Array<string | number>
+/** Where the walk is, and what was written: parts that are joined at the end, for a text of texts would hold all of them. */
+interface State {
+  readonly path: Array<string | number>
+  readonly parts: Array<string>
+}
 
-const reject = (path: Path, reason: string): never => {
+const reject = ({ path }: State, reason: string): never => {
   let text = ""
   for (const step of path) {
     text += typeof step === "number" ? `[${step}]` : text === "" ? step : `.${step}`
@@ -48,19 +52,22 @@ const reject = (path: Path, reason: string): never => {
   throw new KeyError({ path: text, reason })
 }
 
-const writeString = (text: string, path: Path): string =>
-  text.isWellFormed() ? JSON.stringify(text) : reject(path, "contains half of a surrogate pair")
+const writeString = (text: string, state: State): void => {
+  state.parts.push(text.isWellFormed() ? JSON.stringify(text) : reject(state, "contains half of a surrogate pair"))
+}
 
-const writeArray = (values: ReadonlyArray<unknown>, path: Path): string => {
-  let out = "["
+const writeArray = (values: ReadonlyArray<unknown>, state: State): void => {
+  state.parts.push("[")
   for (let i = 0; i < values.length; i++) {
-    path.push(i)
-    out += i === 0 ? "" : ","
+    if (i > 0) {
+      state.parts.push(",")
+    }
+    state.path.push(i)
     // JSON has no other way to keep the place of an undefined element
-    out += values[i] === undefined ? "null" : write(values[i], path)
-    path.pop()
+    write(values[i] ?? null, state)
+    state.path.pop()
   }
-  return out + "]"
+  state.parts.push("]")
 }
 
 /** Most objects have few members, and many have them in order: to sort those costs more than to look. */
@@ -74,45 +81,49 @@ const sortedKeys = (value: object): ReadonlyArray<string> => {
   return keys
 }
 
-const writeObject = (value: object, path: Path): string => {
+const writeObject = (value: object, state: State): void => {
   if (!isPlainObject(value)) {
     // a Map or a Redacted would come out as {}, and all of them as the same one
-    return reject(path, "is not a plain object")
+    return reject(state, "is not a plain object")
   }
-  let out = "{"
+  let before = "{"
   for (const key of sortedKeys(value)) {
     const member = value[key]
     if (member !== undefined) {
-      path.push(key)
-      out += out === "{" ? "" : ","
-      out += writeString(key, path)
-      out += ":"
-      out += write(member, path)
-      path.pop()
+      state.path.push(key)
+      state.parts.push(before)
+      writeString(key, state)
+      state.parts.push(":")
+      write(member, state)
+      state.path.pop()
+      before = ","
     }
   }
-  return out + "}"
+  state.parts.push(before === "{" ? "{}" : "}")
 }
 
-const write = (value: unknown, path: Path): string => {
+const write = (value: unknown, state: State): void => {
   switch (typeof value) {
     case "string":
-      return writeString(value, path)
+      return writeString(value, state)
     case "number":
-      return Number.isFinite(value) ? String(value) : reject(path, "is not a finite number")
+      state.parts.push(Number.isFinite(value) ? String(value) : reject(state, "is not a finite number"))
+      return
     case "boolean":
-      return String(value)
+      state.parts.push(String(value))
+      return
     case "object": {
       if (value === null) {
-        return "null"
+        state.parts.push("null")
+        return
       }
-      if (path.length >= maxDepth) {
-        return reject(path, `is nested deeper than ${maxDepth} levels`)
+      if (state.path.length >= maxDepth) {
+        return reject(state, `is nested deeper than ${maxDepth} levels`)
       }
-      return Array.isArray(value) ? writeArray(value, path) : writeObject(value, path)
+      return Array.isArray(value) ? writeArray(value, state) : writeObject(value, state)
     }
     default:
-      return reject(path, `is a ${typeof value}`)
+      return reject(state, `is a ${typeof value}`)
   }
 }
 
@@ -130,7 +141,9 @@ const write = (value: unknown, path: Path): string => {
  */
 export const canonical = (value: unknown): Either.Either<string, KeyError> => {
   try {
-    return Either.right(write(value, []))
+    const state: State = { path: [], parts: [] }
+    write(value, state)
+    return Either.right(state.parts.join(""))
   } catch (error) {
     if (error instanceof KeyError) {
       return Either.left(error)
