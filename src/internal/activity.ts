@@ -152,25 +152,22 @@ export const noteReads = <A, E, R>(
   stream: Stream.Stream<A, E, R>,
   activity: Activity,
   now: () => number,
-  look: (values: Iterable<A>) => Seen,
-  lookOfOuter?: (values: Iterable<A>) => Seen
+  look: (values: Iterable<A>) => Seen
 ): Stream.Stream<A, E, R> =>
   Stream.unwrapScoped(
     Effect.map(
       Stream.toPull(stream),
-      (pull) => Stream.repeatEffectChunkOption(noting(activity, now)(pull, look, lookOfOuter))
+      (pull) => Stream.repeatEffectChunkOption(noting(activity, now)(pull, look))
     )
   )
 
 /**
- * Notes each read of a stream that nobody has decoded: all of it is data, and content. To an outer activity it is bytes, for it may
- * see them decoded.
+ * Notes each run of a read of what nobody has decoded: all of it is data, and content. To an outer activity it is bytes, for it may see them
+ * decoded.
  */
-export const noteBytes = <A, E, R>(
-  stream: Stream.Stream<A, E, R>,
-  activity: Activity,
-  now: () => number
-): Stream.Stream<A, E, R> => noteReads(stream, activity, now, () => everything, () => bytesOnly)
+export const notingBytes =
+  (activity: Activity, now: () => number) => <A, E, R>(pull: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    noting(activity, now)(pull, () => everything, () => bytesOnly)
 
 /** Notes that the headers are there. */
 export const noteHeaders: Effect.Effect<void> = withReference(

@@ -3,11 +3,17 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { withLaunch } from "./launch.js"
+
+/** What is done around each read of a stream. */
+interface Reading<A> {
+  <E, R>(pull: Effect.Effect<Chunk.Chunk<A>, E, R>): Effect.Effect<Chunk.Chunk<A>, E, R>
+}
 
 /** Whether the answer is complete with this part of it (see `StreamResponse.Batch`); of bytes that is not known. */
 const isComplete = (part: unknown): boolean => Predicate.hasProperty(part, "complete") && part.complete === true
@@ -39,7 +45,8 @@ export const limitStream = <A, E, R, E2>(
  */
 export const guardStream = <A, E, R, E2>(
   stream: Stream.Stream<A, E, R>,
-  strike: Effect.Effect<E2>
+  strike: Effect.Effect<E2>,
+  reading: Reading<A> = identity
 ): Stream.Stream<A, E | E2, R> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     let complete = false
@@ -53,26 +60,14 @@ export const guardStream = <A, E, R, E2>(
 
     const source = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Effect.zipRight(leave, Scope.close(source, exit)))
-    const pull = yield* Scope.extend(Stream.toPull(stream), source)
+    const pull = reading(yield* Scope.extend(Stream.toPull(stream), source))
 
-    // a clock ends a pull also where its consumer cannot be interrupted, as `Effect.timeout` does it
-    const start = (deferred: boolean) =>
-      withLaunch((launch, _, context: Context.Context<R>) =>
-        Effect.sync(() => {
-          current = launch(pull, context)
-          return current
-        }), { deferred })
-    const startNext = start(false)
-    const untilEnd = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> => {
-      const exit = fiber.unsafePoll()
-      return exit !== null ? Effect.succeed(exit) : Effect.async((resume) => {
-        fiber.addObserver((exit) => resume(Effect.succeed(exit)))
-        return leave
-      })
-    }
     // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun; and not before
     // the clock was looked at
-    yield* start(true)
+    yield* withLaunch((launch, _, context: Context.Context<R>) =>
+      Effect.sync(() => {
+        current = launch(pull, context)
+      }), { deferred: true })
 
     const expire = (error: E2) => {
       expired = complete ? Option.none() : Option.some(error)
@@ -85,21 +80,32 @@ export const guardStream = <A, E, R, E2>(
 
     type Pull = Effect.Effect<Chunk.Chunk<A>, Option.Option<E | E2>>
 
-    const next = Effect.suspend(() => {
+    const ended = (exit: Exit.Exit<Chunk.Chunk<A>, Option.Option<E>>): Pull => {
+      current = undefined
       if (expired !== undefined) {
         return Effect.fail(expired)
       }
-      return Effect.flatMap(current === undefined ? startNext : Effect.succeed(current), (fiber) =>
-        Effect.flatMap(untilEnd(fiber), (exit): Pull => {
-          current = undefined
-          if (expired !== undefined) {
-            return Effect.fail(expired)
-          }
-          if (Exit.isSuccess(exit)) {
-            complete = isComplete(Option.getOrUndefined(Chunk.last(exit.value)))
-          }
-          return exit
-        }))
+      if (Exit.isSuccess(exit)) {
+        complete = isComplete(Option.getOrUndefined(Chunk.last(exit.value)))
+      }
+      return exit
+    }
+
+    // a clock ends a pull also where its consumer cannot be interrupted, as `Effect.timeout` does it; and one that nobody waits for any more
+    // is there for the next who asks, or ends with the stream
+    const next = withLaunch((launch, _, context: Context.Context<R>): Pull => {
+      if (expired !== undefined) {
+        return Effect.fail(expired)
+      }
+      const fiber = current ?? launch(pull, context)
+      const exit = fiber.unsafePoll()
+      if (exit !== null) {
+        return ended(exit)
+      }
+      current = fiber
+      return Effect.async((resume) => {
+        fiber.addObserver((exit) => resume(Effect.suspend(() => ended(exit))))
+      })
     })
     return Stream.repeatEffectChunkOption(next)
   }))

@@ -15,10 +15,10 @@ interface Source<A, E> {
   readonly read: Array<A>
   /** How it ended: well, with an error, or because the reader was interrupted. */
   ended: Option.Option<Effect.Effect<never, Option.Option<E>>>
-  /** Done when there is more in `read`, or `ended` is set. */
-  progress: Deferred.Deferred<void>
-  /** Whether somebody waits for more than was read. */
-  readonly demand: Effect.Latch
+  /** Those who wait for more than was read. */
+  waiting: Array<() => void>
+  /** Told when somebody begins to wait; there while the reader waits for that. */
+  onDemand: (() => void) | undefined
 }
 
 interface Flight<Head, A, Log> {
@@ -77,10 +77,11 @@ export interface SharedStreams<Head, A, Log> {
   ) => Effect.Effect<Joined<Head, A, E, SE, Log>, never, R>
 }
 
+/** There is more in `read`, or `ended` is set. */
 const advance = <A, E>(source: Source<A, E>): void => {
-  const { progress } = source
-  source.progress = Deferred.unsafeMake(FiberId.none)
-  Deferred.unsafeDone(progress, Effect.void)
+  const { waiting } = source
+  source.waiting = []
+  waiting.forEach((wake) => wake())
 }
 
 const end = <A, E>(source: Source<A, E>, how: Effect.Effect<never, Option.Option<E>>): void => {
@@ -93,28 +94,49 @@ const end = <A, E>(source: Source<A, E>, how: Effect.Effect<never, Option.Option
 const makeSource = <A, E>(): Source<A, E> => ({
   read: [],
   ended: Option.none(),
-  progress: Deferred.unsafeMake(FiberId.none),
-  demand: Effect.unsafeMakeLatch(false)
+  waiting: [],
+  onDemand: undefined
 })
+
+/** One reader waits at a time; one that is interrupted waits for nothing any more, and a call of it does nothing. */
+const untilDemand = <A, E>(source: Source<A, E>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    source.waiting.length > 0
+      ? Effect.void
+      : Effect.async<void>((resume) => {
+        source.onDemand = () => {
+          source.onDemand = undefined
+          resume(Effect.void)
+        }
+      })
+  )
+
+/** The same for a caller: it is called once, whether it still waits or not. */
+const untilProgress = <A, E>(source: Source<A, E>): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    source.waiting.push(() => resume(Effect.void))
+    source.onDemand?.()
+  })
 
 /** Reads one element (or chunk of them) for each demand, until the end. */
 const serve = <A, E>(
   source: Source<A, E>,
   pull: Effect.Effect<Iterable<A>, Option.Option<E>>,
   onElement: (element: A) => void
-): Effect.Effect<Option.Option<E>> =>
-  Effect.zipRight(source.demand.await, pull).pipe(
-    Effect.map((elements) => {
-      source.demand.unsafeClose()
+): Effect.Effect<Option.Option<E>> => {
+  const serve: Effect.Effect<never, Option.Option<E>> = Effect.flatMap(
+    Effect.zipRight(untilDemand(source), pull),
+    (elements) => {
       for (const element of elements) {
         onElement(element)
         source.read.push(element)
       }
       advance(source)
-    }),
-    Effect.forever,
-    Effect.flip
+      return serve
+    }
   )
+  return Effect.flip(serve)
+}
 
 /** What one caller reads: its own place in what was read, and demand when it is at the end of that. */
 const replay = <A, E>(source: Source<A, E>): Stream.Stream<A, E> =>
@@ -127,9 +149,7 @@ const replay = <A, E>(source: Source<A, E>): Stream.Stream<A, E> =>
       if (Option.isSome(source.ended)) {
         return source.ended.value
       }
-      const { progress } = source
-      source.demand.unsafeOpen()
-      return Effect.zipRight(Deferred.await(progress), next)
+      return Effect.zipRight(untilProgress(source), next)
     })
     return Stream.repeatEffectOption(next)
   })

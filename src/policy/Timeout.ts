@@ -136,13 +136,15 @@ const watchBody = (
   }
   if (StreamResponse.isStreamResponse(response)) {
     // noted here too: what a cache in between replays, or reads for several callers, is not noted where it is read
-    return response.withBatches(guardStream(Activity.noteReads(response.batches, activity, now, look), strike))
+    return response.withBatches(
+      guardStream(response.batches, strike, (pull) => Activity.noting(activity, now)(pull, look))
+    )
   }
   const strikeBody = Effect.map(
     strike,
     (cause) => new HttpClientError.ResponseError({ request: response.request, response, reason: "Decode", cause })
   )
-  return new WatchedResponse(response, guardStream(Activity.noteBytes(response.stream, activity, now), strikeBody))
+  return new WatchedResponse(response, guardStream(response.stream, strikeBody, Activity.notingBytes(activity, now)))
 }
 
 /**

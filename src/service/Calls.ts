@@ -51,13 +51,12 @@ const attachRoute = (recorder: Route.Recorder) => (error: RouterError.RouterErro
   RouterError.withContext(error, { route: Route.snapshot(recorder) })
 
 /** The attempt that served a stream has failed after all. */
-const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterError) =>
-  Effect.sync(() => {
-    const last = recorder.attempts.pop()
-    if (last !== undefined) {
-      recorder.attempts.push({ ...last, outcome: error._tag })
-    }
-  })
+const recordInterruption = (recorder: Route.Recorder, error: RouterError.RouterError): void => {
+  const last = recorder.attempts.pop()
+  if (last !== undefined) {
+    recorder.attempts.push({ ...last, outcome: error._tag })
+  }
+}
 
 const service = (execute: Execute, telemetry: Telemetry.Service | undefined): Service => ({
   create: (request) =>
@@ -80,11 +79,14 @@ const service = (execute: Execute, telemetry: Telemetry.Service | undefined): Se
           Effect.mapError(attachRoute(recorder))
         )
         const route = Route.snapshot(recorder)
-        return Delivery.chunks(response, route.served).pipe(
-          Stream.map((chunk) => ({ ...chunk, route })),
-          Stream.tapError((error) => recordInterruption(recorder, error)),
-          Stream.mapError(attachRoute(recorder))
-        )
+        return Delivery.chunks(response, {
+          target: route.served,
+          onChunk: (chunk) => ({ ...chunk, route }),
+          onError: (error) => {
+            recordInterruption(recorder, error)
+            return attachRoute(recorder)(error)
+          }
+        })
       })
       const observer = ObservedCall.observerOf(fiber, telemetry)
       return observer === undefined ? call : ObservedCall.stream(call, observer, request, recorder)

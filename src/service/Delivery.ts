@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as EffectChunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
@@ -14,7 +15,7 @@ import * as Completion from "../wire/Completion.js"
 import { isCompletionResponse } from "../wire/CompletionResponse.js"
 import * as Fold from "../wire/Fold.js"
 import * as Json from "../wire/Json.js"
-import { isStreamResponse } from "../wire/StreamResponse.js"
+import { type Batch, isStreamResponse } from "../wire/StreamResponse.js"
 
 /** The completion that a text holds, or `undefined` when it is none. */
 const fromText = (text: string): Completion.Completion | undefined =>
@@ -56,29 +57,41 @@ const interrupted = (
       partial: Redacted.make(fold.completion())
     })
 
+/** What becomes of the parts of a stream. */
+export interface Delivered<out A, out E> {
+  readonly target: string | undefined
+  readonly onChunk: (chunk: Chunk) => A
+  readonly onError: (error: RouterError.TargetError) => E
+}
+
 /**
- * The chunks of a settled response from `target`. A failure is `StreamInterrupted`: what was delivered is in it.
+ * The chunks of a response, each as the caller gets it. All in one layer: each one costs as much as the decoding of a chunk.
  *
  * @since 0.1.0
- * @category decoding
+ * @category destructors
  */
-export const chunks = (
+export const chunks = <A, E>(
   response: HttpClientResponse.HttpClientResponse,
-  target: string | undefined
-): Stream.Stream<Chunk, RouterError.TargetError> => {
+  { onChunk, onError, target }: Delivered<A, E>
+): Stream.Stream<A, E> => {
   if (!isStreamResponse(response)) {
-    return Stream.fail(noCompletion())
+    return Stream.failSync(() => onError(noCompletion()))
   }
   return Stream.suspend(() => {
     const fold = Fold.make()
-    return response.chunks.pipe(
-      Stream.mapChunks((chunk) => {
-        for (const part of chunk) {
-          fold.add(part)
+    const deliver = (batches: Iterable<Batch>): EffectChunk.Chunk<A> => {
+      const delivered: Array<A> = []
+      for (const batch of batches) {
+        for (const chunk of batch.chunks) {
+          fold.add(chunk)
+          delivered.push(onChunk(chunk))
         }
-        return chunk
-      }),
-      Stream.mapError((error) => interrupted(error, fold, target))
+      }
+      return EffectChunk.unsafeFromArray(delivered)
+    }
+    return response.batches.pipe(
+      Stream.mapChunks(deliver),
+      Stream.mapError((error) => onError(interrupted(error, fold, target)))
     )
   })
 }
