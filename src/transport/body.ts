@@ -150,7 +150,7 @@ export class Body {
     }
     this.reader = "parts"
     const next: Effect.Effect<ReadonlyArray<Uint8Array>, unknown> = Effect.suspend(() =>
-      this.parts.length === 0 && this.end === undefined ? Effect.zipRight(this.wait(), next) : this.take()
+      this.parts.length === 0 && this.end === undefined ? Effect.zipRight(this.untilPart(), next) : this.take()
     )
     return next
   }
@@ -201,6 +201,13 @@ export class Body {
     }
   }
 
+  /** Nothing is to be done when it is given up: whoever reads part by part leaves by himself. */
+  private untilPart(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      this.waiting.push(() => resume(Effect.void))
+    })
+  }
+
   /** Where all of it is wanted, the last one who does not wait any more closes the connection. */
   private wait(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
@@ -211,7 +218,7 @@ export class Body {
         if (index >= 0) {
           this.waiting.splice(index, 1)
         }
-        if (this.reader === "whole" && this.waiting.length === 0) {
+        if (this.waiting.length === 0) {
           this.leave()
         }
       })

@@ -5,13 +5,14 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as UrlParams from "@effect/platform/UrlParams"
-import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type BoundedResponse, readBounded } from "../internal/boundedBody.js"
+import { type Pull, type PulledResponse, pullParts } from "../internal/pullParts.js"
 import type { Body } from "./body.js"
 import type { Head } from "./exchange.js"
 
@@ -27,7 +28,7 @@ const decode = (bytes: Uint8Array): string =>
 type Failure = HttpClientError.ResponseError
 
 /** An answer over a connection. Its `text`, `json`, … can be read any number of times, its `stream` once. */
-export class SocketResponse extends Inspectable.Class implements BoundedResponse {
+export class SocketResponse extends Inspectable.Class implements BoundedResponse, PulledResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly remoteAddress = Option.none<string>()
@@ -66,24 +67,25 @@ export class SocketResponse extends Inspectable.Class implements BoundedResponse
   }
 
   get stream(): Stream.Stream<Uint8Array, Failure> {
-    return Stream.suspend(() => {
-      this.isBeingRead()
-      const next = this.body.readParts()
-      return next === undefined ? Stream.fromEffect(this.bytes) : Stream.ensuring(
-        this.streamOf(next),
-        Effect.sync(() => this.body.leave())
-      )
-    })
+    return Stream.unwrapScoped(Effect.map(this[pullParts], Stream.repeatEffectChunkOption))
   }
 
   /** The parts of one read of the socket at a time. */
-  private streamOf(next: Effect.Effect<ReadonlyArray<Uint8Array>, unknown>): Stream.Stream<Uint8Array, Failure> {
-    const read = Channel.fromEffect(Effect.mapError(next, (cause) => this.failure(cause)))
-    const all: Channel.Channel<Chunk.Chunk<Uint8Array>, unknown, Failure, unknown, void, unknown> = Channel.flatMap(
-      read,
-      (parts) => parts.length === 0 ? Channel.void : Channel.zipRight(Channel.write(Chunk.unsafeFromArray(parts)), all)
-    )
-    return Stream.fromChannel(all)
+  get [pullParts](): Effect.Effect<Pull, never, Scope.Scope> {
+    return Effect.suspend(() => {
+      this.isBeingRead()
+      const next = this.body.readParts()
+      return next === undefined
+        ? Stream.toPull(Stream.fromEffect(this.bytes))
+        : Effect.as(
+          Effect.addFinalizer(() => Effect.sync(() => this.body.leave())),
+          Effect.matchEffect(next, {
+            onFailure: (cause) => Effect.fail(Option.some(this.failure(cause))),
+            onSuccess: (parts) =>
+              parts.length === 0 ? Effect.fail(Option.none()) : Effect.succeed(Chunk.unsafeFromArray(parts))
+          })
+        )
+    })
   }
 
   private get bytes(): Effect.Effect<Uint8Array, Failure> {

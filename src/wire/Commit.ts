@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Activity from "../internal/activity.js"
 import { CallScope } from "../internal/callScope.js"
+import { toPull } from "../internal/pullParts.js"
 import type * as RouterError from "../RouterError.js"
 import * as Chunk from "./Chunk.js"
 import * as ChunkDecoder from "./ChunkDecoder.js"
@@ -188,7 +189,7 @@ export const commit = (
     Effect.gen(function*() {
       const parent = yield* CallScope
       const scope = yield* parent === undefined ? Scope.make() : Scope.fork(parent, ExecutionStrategy.sequential)
-      const pull = yield* Scope.extend(Stream.toPull(response.stream), scope)
+      const pull = yield* Scope.extend(toPull(response), scope)
       const activity = yield* Activity.CurrentActivity
       const next = decodeBatches(pull, response, options, activity, yield* Activity.readClock)
       // some answer with an error of plain JSON under the type of an event stream: to its grammar that is nothing
@@ -199,9 +200,14 @@ export const commit = (
       const first = yield* restore(untilCommit(next, options.commit === "whole", onEmpty)).pipe(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      const batches = Stream.concat(Stream.make(first), Stream.repeatEffectOption(next)).pipe(
-        Stream.ensuringWith((exit) => Scope.close(scope, exit))
-      )
+      // not one stream and then another: each read of the second one would go through both
+      let held: Batch | undefined = first
+      const all = Effect.suspend(() => {
+        const batch = held
+        held = undefined
+        return batch === undefined ? next : Effect.succeed(batch)
+      })
+      const batches = Stream.ensuringWith(Stream.repeatEffectOption(all), (exit) => Scope.close(scope, exit))
       return new StreamResponse(response, batches)
     })
   )
