@@ -33,13 +33,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { inContext } from "./internal/inContext.js"
 import * as ResponseCache from "./policy/ResponseCache.js"
 import * as Prompts from "./prompt/Prompts.js"
 import * as Providers from "./provider/Providers.js"
 import * as Remote from "./remote/Remote.js"
 import * as Settings from "./remote/Settings.js"
-import * as Route from "./Route.js"
+import type * as Route from "./Route.js"
 import * as RouterDefaults from "./RouterDefaults.js"
 import type * as RouterError from "./RouterError.js"
 import * as Calls from "./service/Calls.js"
@@ -107,23 +106,19 @@ export const make: Effect.Effect<Service, never, Providers.Providers | ResponseC
     const providers = yield* Providers.Providers
     const cache = yield* ResponseCache.ResponseCache
     const guards = yield* Guards.make
-    const pipeline = Pipeline.make(guards, providers.fingerprint)
+    const pipeline = Pipeline.make(guards, cache, providers.fingerprint)
     const prompts = yield* Effect.serviceOption(Prompts.Prompts)
     const defaults = Calls.currentDefaults(yield* RouterDefaults.RouterDefaults)
     return yield* Calls.make((request, kind, recorder) =>
-      inContext(
-        Effect.flatMap(defaults, (defaults) =>
-          Effect.flatMap(
-            Rendering.render(request, { prompts, defaults, recorder }),
-            (rendered) =>
-              Effect.flatMap(
-                Plan.make(rendered, kind, providers, defaults),
-                (plan) => pipeline(plan).execute(plan.request)
-              )
-          )),
-        // both at once: each change of the context costs as much as many steps
-        Context.merge(Context.add(Context.make(ResponseCache.ResponseCache, cache), Route.CurrentRecorder, recorder))
-      )
+      Effect.flatMap(defaults, (defaults) =>
+        Effect.flatMap(
+          Rendering.render(request, { prompts, defaults, recorder }),
+          (rendered) =>
+            Effect.flatMap(
+              Plan.make(rendered, kind, providers, defaults),
+              (plan) => pipeline(plan, recorder).execute(plan.request)
+            )
+        ))
     )
   }
 )

@@ -12,6 +12,7 @@ import { isTextual } from "./cacheable.js"
 import type { Access } from "./cacheAccess.js"
 import { withClock, withReference } from "./here.js"
 import * as MemoryResponse from "./memoryResponse.js"
+import { recordedBy } from "./recordedBy.js"
 import { WatchedResponse } from "./watchedResponse.js"
 
 /**
@@ -173,10 +174,11 @@ export const bypass = <A, E, R>(
   response: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    if (recorder !== undefined) {
-      recorder.cache = "bypass"
+    if (recorder === undefined) {
+      return response
     }
-    return response
+    recorder.cache = "bypass"
+    return recordedBy(response, recorder)
   })
 
 const recordEntry = (

@@ -22,6 +22,7 @@ import * as Persistence from "@effect/experimental/Persistence"
 import type * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -311,6 +312,31 @@ const orNoStore = (mode: Mode): Mode => modes.has(mode) ? mode : "no-store"
 export const withCache = <E2 = never, R2 = never>(
   options: Options<E2, R2>
 ): HttpPolicy.HttpPolicy<E2, R2 | ResponseCache> => {
+  const cached = cachedBy(options)
+  return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
+    withReference(
+      Route.CurrentRecorder,
+      (caller) =>
+        Effect.flatMap(ResponseCache, (cache) => cached({ cache, caller, request, execute: execute(request) }))
+    )
+  )
+}
+
+interface Called<E, R> {
+  readonly cache: Service
+  /** The record of the call. */
+  readonly caller: Route.Recorder | undefined
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** Makes the call, wherever it is run: in a context of its own, with a record of its own. */
+  readonly execute: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
+}
+
+/**
+ * `withCache` for whoever has the cache and the record of the call at hand: a hit needs no change of the context then.
+ *
+ * @internal
+ */
+export const cachedBy = <E2, R2>(options: Options<E2, R2>) => {
   const lifetime: CacheStore.Lifetime = {
     ttl: validDuration("ttl", options.ttl, isPositive, " longer than 0"),
     staleFor: validDuration("staleIfError", options.staleIfError ?? Duration.zero, () => true, "")
@@ -319,28 +345,25 @@ export const withCache = <E2 = never, R2 = never>(
   const modeOf = typeof mode === "function" ? flow(mode, orNoStore) : constant(validMode(mode))
   const contentOf = options.key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request)))
 
-  return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
-    withReference(Route.CurrentRecorder, (caller) => {
-      const call = execute(request)
-      const mode = modeOf(request)
-      if (mode === "no-store" || !isCacheable(request)) {
-        return CachedCall.bypass(caller, call)
-      }
-      return Effect.flatMap(contentOf(request), (content) =>
+  return <E, R>(
+    { cache, caller, execute, request }: Called<E, R>
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R | R2> => {
+    const mode = modeOf(request)
+    return mode === "no-store" || !isCacheable(request)
+      ? CachedCall.bypass(caller, execute)
+      : Effect.flatMap(contentOf(request), (content) =>
         Option.isNone(content)
-          ? CachedCall.bypass(caller, call)
-          : Effect.flatMap(ResponseCache, (cache) =>
-            answer({
-              cache,
-              key: finalKey(scope, request, content.value),
-              flight,
-              mode,
-              lifetime,
-              storable,
-              request,
-              execute: call,
-              caller
-            })))
-    })
-  )
+          ? CachedCall.bypass(caller, execute)
+          : answer({
+            cache,
+            key: finalKey(scope, request, content.value),
+            flight,
+            mode,
+            lifetime,
+            storable,
+            request,
+            execute,
+            caller
+          }))
+  }
 }

@@ -7,7 +7,8 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { client } from "../internal/onion.js"
+import { client, onion } from "../internal/onion.js"
+import { recordedBy } from "../internal/recordedBy.js"
 import * as Attempts from "../policy/Attempts.js"
 import type * as CacheStore from "../policy/CacheStore.js"
 import * as Fallback from "../policy/Fallback.js"
@@ -17,6 +18,7 @@ import * as ResponseCache from "../policy/ResponseCache.js"
 import * as Retry from "../policy/Retry.js"
 import * as Timeout from "../policy/Timeout.js"
 import type * as Providers from "../provider/Providers.js"
+import type * as Route from "../Route.js"
 import type * as RouterError from "../RouterError.js"
 import * as Settle from "../wire/Settle.js"
 import type * as Guards from "./Guards.js"
@@ -179,20 +181,25 @@ const isStorable = (cacheFallbacks: boolean) => ({ completion, route }: CacheSto
  * @since 0.1.0
  * @category constructors
  */
-export const make = (guards: Guards.Guards, scope: string) => {
+export const make = (guards: Guards.Guards, cache: ResponseCache.Service, scope: string) => {
   const clients = makeClients(guards)
-  return (plan: Plan.Plan): HttpClient.HttpClient.With<RouterError.RouterError, ResponseCache.ResponseCache> =>
-    chain(plan, guards, clients).pipe(
-      whenSet(plan.cache, ({ key, mode, staleIfError, ttl }) =>
-        ResponseCache.withCache({
-          ttl: Duration.seconds(ttl),
-          staleIfError: staleIfError === undefined ? undefined : Duration.seconds(staleIfError),
-          mode,
-          flight: plan.policies.flight,
-          key: () => Effect.succeed(Option.fromNullable(key)),
-          scope,
-          storable: isStorable(plan.policies.storeFallbacks)
-        })),
-      whenSet(plan.totalTimeout, Timeout.withDeadline)
-    )
+
+  const cached = (wanted: Plan.Cache, { storeFallbacks, flight }: Policies.Policies) =>
+    ResponseCache.cachedBy({
+      ttl: Duration.seconds(wanted.ttl),
+      staleIfError: wanted.staleIfError === undefined ? undefined : Duration.seconds(wanted.staleIfError),
+      mode: wanted.mode,
+      flight,
+      key: () => Effect.succeed(Option.fromNullable(wanted.key)),
+      scope,
+      storable: isStorable(storeFallbacks)
+    })
+
+  return (plan: Plan.Plan, recorder: Route.Recorder): HttpClient.HttpClient.With<RouterError.RouterError> =>
+    onion(chain(plan, guards, clients), (request, execute) =>
+      plan.cache === undefined
+        ? recordedBy(execute(request), recorder)
+        : cached(plan.cache, plan.policies)({ cache, caller: recorder, request, execute: execute(request) })).pipe(
+        whenSet(plan.totalTimeout, Timeout.withDeadline)
+      )
 }
