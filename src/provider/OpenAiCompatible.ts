@@ -55,14 +55,26 @@ const checkUrl = (path: string, text: string): string => {
 const fromEndpoint = (endpoint: Address): Provider => {
   const headers = Endpoint.plainHeaders(endpoint.headers)
 
+  /** What the request has of its own, but for credentials: they are those of somebody else. */
+  const headersOf = (request: HttpClientRequest.HttpClientRequest): Record<string, string> => {
+    const own: Record<string, string> = {}
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (!sensitiveHeaders.has(name)) {
+        own[name] = value
+      }
+    }
+    return Object.assign(own, headers)
+  }
+
   const toUpstream = (model: string, request: HttpClientRequest.HttpClientRequest) =>
-    Either.map(Either.flatMap(RequestBody.toJson(request), (json) => Endpoint.encode({ ...json, model })), (body) => {
-      const own = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !sensitiveHeaders.has(name)))
-      return HttpClientRequest.post(endpoint.url(model), {
-        headers: { ...own, ...headers },
-        body: HttpBody.uint8Array(body, "application/json")
-      })
-    })
+    Either.map(
+      Either.flatMap(RequestBody.toJson(request), (json) => Endpoint.encode({ ...json, model })),
+      (body) =>
+        HttpClientRequest.post(endpoint.url(model), {
+          headers: headersOf(request),
+          body: HttpBody.uint8Array(body, "application/json")
+        })
+    )
 
   return {
     identity: [

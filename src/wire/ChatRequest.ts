@@ -245,12 +245,14 @@ export const upstreamBody = (
  * @category getters
  */
 export const unsupported = (request: ChatRequest): Issue | undefined => {
-  const wanted = [
-    { path: "guardrails", isWanted: isNonEmpty(request.guardrails) },
-    { path: "plugins", isWanted: isNonEmpty(request.plugins) },
-    { path: "orq.knowledgeBases", isWanted: isNonEmpty(request.orq?.knowledgeBases) }
-  ].find(({ isWanted }) => isWanted)
-  return wanted && { path: wanted.path, message: "expected to be absent, because only a hosted router carries it out" }
+  const path = isNonEmpty(request.guardrails)
+    ? "guardrails"
+    : isNonEmpty(request.plugins)
+    ? "plugins"
+    : isNonEmpty(request.orq?.knowledgeBases)
+    ? "orq.knowledgeBases"
+    : undefined
+  return path && { path, message: "expected to be absent, because only a hosted router carries it out" }
 }
 
 /**
