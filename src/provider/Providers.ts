@@ -64,8 +64,8 @@ export class Providers extends Context.Tag("effect-llm-router/Providers")<Provid
 const fingerprint = ([name, { identity, secrets }]: [string, Provider]): string =>
   sha256([name, sha256(identity), sha256(secrets.map(Redacted.value))])
 
-/** How many targets are remembered: those of a program. One whose requests name any model begins anew now and then. */
-const maxKnown = 1_000
+/** How many targets are remembered: more than one request may list. A program whose requests name any model begins anew now and then. */
+const maxKnown = 4_000
 
 const checkName = (name: string): void => {
   if (name === "" || name.includes("/")) {
