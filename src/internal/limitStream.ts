@@ -52,6 +52,7 @@ export const guardStream = <A, E, R, E2>(
     let complete = false
     let expired: Option.Option<E2> | undefined
     let current: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>> | undefined
+    let wake: (exit: Exit.Exit<Chunk.Chunk<A>, Option.Option<E>>) => void = () => {}
     const leave = Effect.suspend(() => {
       const left = current
       current = undefined
@@ -62,11 +63,17 @@ export const guardStream = <A, E, R, E2>(
     yield* Effect.addFinalizer((exit) => Effect.zipRight(leave, Scope.close(source, exit)))
     const pull = reading(yield* Scope.extend(Stream.toPull(stream), source))
 
+    // one observer a pull, for whoever waits for it last: its consumers may come and go
+    const begun = (fiber: Fiber.RuntimeFiber<Chunk.Chunk<A>, Option.Option<E>>) => {
+      fiber.addObserver((exit) => wake(exit))
+      return fiber
+    }
+
     // begun before the watchdog: what the source holds is let go by its finalizers, which are only there once it was begun; and not before
     // the clock was looked at
     yield* withLaunch((launch, _, context: Context.Context<R>) =>
       Effect.sync(() => {
-        current = launch(pull, context)
+        current = begun(launch(pull, context))
       }), { deferred: true })
 
     const expire = (error: E2) => {
@@ -97,14 +104,14 @@ export const guardStream = <A, E, R, E2>(
       if (expired !== undefined) {
         return Effect.fail(expired)
       }
-      const fiber = current ?? launch(pull, context)
+      const fiber = current ?? begun(launch(pull, context))
       const exit = fiber.unsafePoll()
       if (exit !== null) {
         return ended(exit)
       }
       current = fiber
       return Effect.async((resume) => {
-        fiber.addObserver((exit) => resume(Effect.suspend(() => ended(exit))))
+        wake = (exit) => resume(Effect.suspend(() => ended(exit)))
       })
     })
     return Stream.repeatEffectChunkOption(next)

@@ -19,7 +19,10 @@ export const client = <E, R>(execute: Execute<E, R>): HttpClient.HttpClient.With
     { execute: (request: HttpClientRequest.HttpClientRequest) => Effect.suspend(() => execute(request)) }
   )
 
-/** A client around another one. */
+/**
+ * A client around another one. `HttpClient.transform` and `mapRequest` cannot say this: they compose what comes before a request apart from
+ * what comes after it.
+ */
 export const onion = <E, R, E2, R2>(
   self: HttpClient.HttpClient.With<E, R>,
   f: (

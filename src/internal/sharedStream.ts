@@ -15,8 +15,8 @@ interface Source<A, E> {
   readonly read: Array<A>
   /** How it ended: well, with an error, or because the reader was interrupted. */
   ended: Option.Option<Effect.Effect<never, Option.Option<E>>>
-  /** Those who wait for more than was read. */
-  waiting: Array<() => void>
+  /** Those who wait for more than was read, each once however often it was interrupted and asked again. */
+  waiting: Set<() => void>
   /** Told when somebody begins to wait; there while the reader waits for that. */
   onDemand: (() => void) | undefined
 }
@@ -80,7 +80,7 @@ export interface SharedStreams<Head, A, Log> {
 /** There is more in `read`, or `ended` is set. */
 const advance = <A, E>(source: Source<A, E>): void => {
   const { waiting } = source
-  source.waiting = []
+  source.waiting = new Set()
   waiting.forEach((wake) => wake())
 }
 
@@ -94,14 +94,14 @@ const end = <A, E>(source: Source<A, E>, how: Effect.Effect<never, Option.Option
 const makeSource = <A, E>(): Source<A, E> => ({
   read: [],
   ended: Option.none(),
-  waiting: [],
+  waiting: new Set(),
   onDemand: undefined
 })
 
 /** One reader waits at a time; one that is interrupted waits for nothing any more, and a call of it does nothing. */
 const untilDemand = <A, E>(source: Source<A, E>): Effect.Effect<void> =>
   Effect.suspend(() =>
-    source.waiting.length > 0
+    source.waiting.size > 0
       ? Effect.void
       : Effect.async<void>((resume) => {
         source.onDemand = () => {
@@ -110,13 +110,6 @@ const untilDemand = <A, E>(source: Source<A, E>): Effect.Effect<void> =>
         }
       })
   )
-
-/** The same for a caller: it is called once, whether it still waits or not. */
-const untilProgress = <A, E>(source: Source<A, E>): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    source.waiting.push(() => resume(Effect.void))
-    source.onDemand?.()
-  })
 
 /** Reads one element (or chunk of them) for each demand, until the end. */
 const serve = <A, E>(
@@ -142,6 +135,14 @@ const serve = <A, E>(
 const replay = <A, E>(source: Source<A, E>): Stream.Stream<A, E> =>
   Stream.suspend(() => {
     let place = 0
+    let resumeLast = () => {}
+    const wake = () => resumeLast()
+    // called, too, when nobody waits any more: that does nothing
+    const progress = Effect.async<void>((resume) => {
+      resumeLast = () => resume(Effect.void)
+      source.waiting.add(wake)
+      source.onDemand?.()
+    })
     const next: Effect.Effect<A, Option.Option<E>> = Effect.suspend(() => {
       if (place < source.read.length) {
         return Effect.succeed(source.read[place++]!)
@@ -149,7 +150,7 @@ const replay = <A, E>(source: Source<A, E>): Stream.Stream<A, E> =>
       if (Option.isSome(source.ended)) {
         return source.ended.value
       }
-      return Effect.zipRight(untilProgress(source), next)
+      return Effect.zipRight(progress, next)
     })
     return Stream.repeatEffectOption(next)
   })

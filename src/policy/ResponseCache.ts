@@ -22,7 +22,6 @@ import * as Persistence from "@effect/experimental/Persistence"
 import type * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -31,10 +30,9 @@ import { constant, flow } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { isCacheable } from "../internal/cacheable.js"
 import * as Access from "../internal/cacheAccess.js"
-import { answer } from "../internal/cacheAnswer.js"
-import * as CachedCall from "../internal/cachedCall.js"
+import * as internal from "../internal/cachedBy.js"
+import type * as CachedCall from "../internal/cachedCall.js"
 import type * as CachedStream from "../internal/cachedStream.js"
 import * as Files from "../internal/cacheFiles.js"
 import * as Persisted from "../internal/cachePersisted.js"
@@ -239,24 +237,7 @@ export interface Options<out E = never, out R = never> {
  * @since 0.1.0
  * @category defaults
  */
-export const credentialHeaders: ReadonlyArray<string> = [
-  "authorization",
-  "proxy-authorization",
-  "cookie",
-  "api-key",
-  "x-api-key",
-  "x-goog-api-key",
-  "openai-organization",
-  "openai-project"
-]
-
-/**
- * Changes with the meaning of a key or an entry, so that a lasting store never answers with those of another version.
- */
-const keyVersion = "effect-llm-router/1"
-
-const finalKey = (scope: string, request: HttpClientRequest.HttpClientRequest, content: string): string =>
-  CacheKey.hash([keyVersion, scope, ...credentialHeaders.map((name) => request.headers[name] ?? ""), content])
+export const credentialHeaders: ReadonlyArray<string> = internal.credentialHeaders
 
 const isSuccess = ({ status }: CacheStore.Candidate): boolean => status >= 200 && status < 300
 
@@ -312,7 +293,18 @@ const orNoStore = (mode: Mode): Mode => modes.has(mode) ? mode : "no-store"
 export const withCache = <E2 = never, R2 = never>(
   options: Options<E2, R2>
 ): HttpPolicy.HttpPolicy<E2, R2 | ResponseCache> => {
-  const cached = cachedBy(options)
+  const { flight = "", key, mode = "default", scope = "", storable = isSuccess } = options
+  const cached = internal.cachedBy<E2, R2>({
+    lifetime: {
+      ttl: validDuration("ttl", options.ttl, isPositive, " longer than 0"),
+      staleFor: validDuration("staleIfError", options.staleIfError ?? Duration.zero, () => true, "")
+    },
+    modeOf: typeof mode === "function" ? flow(mode, orNoStore) : constant(validMode(mode)),
+    contentOf: key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request))),
+    scope,
+    flight,
+    storable
+  })
   return HttpPolicy.make<E2, R2 | ResponseCache>((request, execute) =>
     withReference(
       Route.CurrentRecorder,
@@ -320,50 +312,4 @@ export const withCache = <E2 = never, R2 = never>(
         Effect.flatMap(ResponseCache, (cache) => cached({ cache, caller, request, execute: execute(request) }))
     )
   )
-}
-
-interface Called<E, R> {
-  readonly cache: Service
-  /** The record of the call. */
-  readonly caller: Route.Recorder | undefined
-  readonly request: HttpClientRequest.HttpClientRequest
-  /** Makes the call, wherever it is run: in a context of its own, with a record of its own. */
-  readonly execute: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
-}
-
-/**
- * `withCache` for whoever has the cache and the record of the call at hand: a hit needs no change of the context then.
- *
- * @internal
- */
-export const cachedBy = <E2, R2>(options: Options<E2, R2>) => {
-  const lifetime: CacheStore.Lifetime = {
-    ttl: validDuration("ttl", options.ttl, isPositive, " longer than 0"),
-    staleFor: validDuration("staleIfError", options.staleIfError ?? Duration.zero, () => true, "")
-  }
-  const { flight = "", mode = "default", scope = "", storable = isSuccess } = options
-  const modeOf = typeof mode === "function" ? flow(mode, orNoStore) : constant(validMode(mode))
-  const contentOf = options.key ?? ((request) => Effect.succeed(CacheKey.ofRequest(request)))
-
-  return <E, R>(
-    { cache, caller, execute, request }: Called<E, R>
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, E | E2, R | R2> => {
-    const mode = modeOf(request)
-    return mode === "no-store" || !isCacheable(request)
-      ? CachedCall.bypass(caller, execute)
-      : Effect.flatMap(contentOf(request), (content) =>
-        Option.isNone(content)
-          ? CachedCall.bypass(caller, execute)
-          : answer({
-            cache,
-            key: finalKey(scope, request, content.value),
-            flight,
-            mode,
-            lifetime,
-            storable,
-            request,
-            execute,
-            caller
-          }))
-  }
 }

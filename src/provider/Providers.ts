@@ -93,7 +93,8 @@ export const make = (
     )
     const known = new Map<string, Either.Either<Target>>()
 
-    const find = (id: string): Either.Either<Target> | undefined => {
+    /** A target that is asked for the first time. */
+    const remember = (id: string): Either.Either<Target> | undefined => {
       const slash = id.indexOf("/")
       const entry = clients.get(id.slice(0, Math.max(0, slash)))
       const model = id.slice(slash + 1)
@@ -114,14 +115,14 @@ export const make = (
       return target
     }
 
-    const unknown = `expected a model as provider/model, with one of the providers ${
+    const expected = `expected a model as provider/model, with one of the providers ${
       names.join(", ") || "(none is configured)"
     }`
 
     return {
       names,
       fingerprint: sha256(Object.entries(providers).map(fingerprint)),
-      resolve: (id, path) => known.get(id) ?? find(id) ?? Either.left(RouterError.invalidField(path, unknown))
+      resolve: (id, path) => known.get(id) ?? remember(id) ?? Either.left(RouterError.invalidField(path, expected))
     }
   })
 }

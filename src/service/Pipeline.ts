@@ -7,6 +7,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { cachedBy } from "../internal/cachedBy.js"
 import { client, onion } from "../internal/onion.js"
 import { recordedBy } from "../internal/recordedBy.js"
 import * as Attempts from "../policy/Attempts.js"
@@ -14,7 +15,7 @@ import type * as CacheStore from "../policy/CacheStore.js"
 import * as Fallback from "../policy/Fallback.js"
 import * as HttpPolicy from "../policy/HttpPolicy.js"
 import * as LoadBalancer from "../policy/LoadBalancer.js"
-import * as ResponseCache from "../policy/ResponseCache.js"
+import type * as ResponseCache from "../policy/ResponseCache.js"
 import * as Retry from "../policy/Retry.js"
 import * as Timeout from "../policy/Timeout.js"
 import type * as Providers from "../provider/Providers.js"
@@ -185,13 +186,15 @@ export const make = (guards: Guards.Guards, cache: ResponseCache.Service, scope:
   const clients = makeClients(guards)
 
   const cached = (wanted: Plan.Cache, { storeFallbacks, flight }: Policies.Policies) =>
-    ResponseCache.cachedBy({
-      ttl: Duration.seconds(wanted.ttl),
-      staleIfError: wanted.staleIfError === undefined ? undefined : Duration.seconds(wanted.staleIfError),
-      mode: wanted.mode,
-      flight,
-      key: () => Effect.succeed(Option.fromNullable(wanted.key)),
+    cachedBy({
+      lifetime: {
+        ttl: Duration.seconds(wanted.ttl),
+        staleFor: Duration.seconds(wanted.staleIfError ?? 0)
+      },
+      modeOf: () => wanted.mode ?? "default",
+      contentOf: () => Effect.succeed(Option.fromNullable(wanted.key)),
       scope,
+      flight,
       storable: isStorable(storeFallbacks)
     })
 

@@ -24,12 +24,14 @@ const guarded = Effect.gen(function*() {
 })
 
 describe("guardStream", () => {
-  it.effect("keeps the part that a reader waited for who was interrupted, for the next one", () =>
+  it.effect("keeps the part that readers waited for who were interrupted, for the next one", () =>
     Effect.gen(function*() {
       const { pull, queue } = yield* guarded
-      const first = yield* Effect.fork(pull)
-      yield* Effect.yieldNow()
-      yield* Fiber.interrupt(first)
+      for (let reader = 0; reader < 3; reader++) {
+        const first = yield* Effect.fork(pull)
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(first)
+      }
       yield* Queue.offerAll(queue, [1, 2])
       assert.deepStrictEqual([yield* pull, yield* pull], [[1], [2]])
     }))

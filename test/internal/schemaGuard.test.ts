@@ -42,10 +42,9 @@ const broken = (value: unknown, [step, ...rest]: ReadonlyArray<number>, by: unkn
     return by
   }
   const key = keys[step % keys.length]!
-  const inside = isObject(value[key]) && rest.length > 0
+  return isObject(value[key]) && rest.length > 0
     ? changed(value, key, broken(value[key], rest, by, change), "replaced")
     : changed(value, key, by, change)
-  return inside
 }
 
 const anything = FastCheck.oneof(
